@@ -1,0 +1,34 @@
+"""The index of a sectioned store, usable alone: from a key to an object, from an object to its bytes and references.
+
+It knows nothing of files or containers. A reader hands in `load` functions that return checked stripes of a table;
+a writer takes the built tables and stores them. Reading needs no numpy, building does.
+
+keys        from a key to an ordinal and back (a run, or sorted with a radix directory)
+objects     from an ordinal to where its bytes are
+references  from an ordinal to what it refers to, and what refers to it
+build       makes all of these from columns
+columns     tables of integers, checked stripe by stripe at first touch
+"""
+
+from objref_index.columns import Column, Load
+from objref_index.keys import FORM_BYTES, FORM_DECIMAL, FORM_HEX, FORM_PAIR, ByteKeys, IntKeys, KeyShape
+from objref_index.objects import Extent, ObjectTable, Row
+from objref_index.references import Dangling, Edge, ReferenceTable
+
+__all__ = [
+    "FORM_BYTES",
+    "FORM_DECIMAL",
+    "FORM_HEX",
+    "FORM_PAIR",
+    "ByteKeys",
+    "Column",
+    "Dangling",
+    "Edge",
+    "Extent",
+    "IntKeys",
+    "KeyShape",
+    "Load",
+    "ObjectTable",
+    "ReferenceTable",
+    "Row",
+]

@@ -1,0 +1,206 @@
+"""Key tables: from a key to the ordinal of an object, and back (docs/format.md, section 9).
+
+Two shapes, chosen by the builder from the keys themselves:
+run     keys base, base+1, …: nothing is stored
+sorted  ascending keys, with a radix directory when there are many
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from objref_index.columns import Column, bisect_left
+
+__all__ = ["FORM_BYTES", "FORM_DECIMAL", "FORM_HEX", "FORM_PAIR", "ByteKeys", "IntKeys", "KeyShape"]
+
+FORM_DECIMAL, FORM_HEX, FORM_PAIR, FORM_BYTES = range(4)
+
+Damage = Callable[[str], Exception]
+"""Makes the exception to raise when tables contradict themselves."""
+
+
+class KeyShape(NamedTuple):
+    """What a reader must know before it touches a table."""
+
+    count: int
+    run: bool
+    base: int
+    """First key of a run, smallest key otherwise."""
+    first: int | None
+    """Ordinal of the first object when the ordinals are contiguous, else None: there is a table `ordinals`."""
+    radix_bits: int = 0
+    radix_shift: int = 0
+    distinct: int = 0
+
+
+class _Places:
+    """Between places in key order, places in ordinal order, and ordinals."""
+
+    __slots__ = ("_damage", "_order", "_ordinals", "_place", "shape")
+
+    def __init__(self, shape: KeyShape, columns: dict[str, Column], damage: Damage) -> None:
+        self.shape = shape
+        self._ordinals = columns.get("ordinals")
+        self._order = columns.get("order")
+        self._place = columns.get("place")
+        self._damage = damage
+
+    @property
+    def permuted(self) -> bool:
+        """Whether the objects came in another order than their keys."""
+        return self._order is not None
+
+    def ordinal(self, i: int) -> int:
+        """Ordinal of the object with the i-th key."""
+        j = i if self._order is None else self._order[i]
+        if j >= self.shape.count:
+            raise self._damage(f"key order names place {j} of {self.shape.count}")
+        if self.shape.first is not None:
+            return self.shape.first + j
+        if self._ordinals is None:
+            raise self._damage("the table of ordinals is missing")
+        return self._ordinals[j]
+
+    def place(self, ordinal: int) -> int:
+        """Place in key order of the key of an object, -1 if the object has none here."""
+        j = self._rank(ordinal)
+        if j < 0 or self._place is None:
+            return j
+        i = self._place[j]
+        if i >= self.shape.count:
+            raise self._damage(f"key place {i} of {self.shape.count}")
+        return i
+
+    def _rank(self, ordinal: int) -> int:
+        n = self.shape.count
+        if self.shape.first is not None:
+            j = ordinal - self.shape.first
+            return j if 0 <= j < n else -1
+        if self._ordinals is None:
+            raise self._damage("the table of ordinals is missing")
+        j = bisect_left(self._ordinals, ordinal, 0, n)
+        return j if j < n and self._ordinals[j] == ordinal else -1
+
+
+class IntKeys(_Places):
+    """Keys that are u64."""
+
+    __slots__ = ("_keys", "_radix")
+
+    def __init__(self, shape: KeyShape, columns: dict[str, Column], damage: Damage) -> None:
+        super().__init__(shape, columns, damage)
+        self._keys = columns.get("keys")
+        self._radix = columns.get("radix")
+
+    def first_place(self, key: int) -> int:
+        """Place of the first key not below `key`."""
+        shape = self.shape
+        if shape.run or self._keys is None:
+            return min(max(key - shape.base, 0), shape.count)
+        lo, hi = 0, shape.count
+        if self._radix is not None:
+            bucket = (key - shape.base) >> shape.radix_shift
+            if bucket < 0:
+                return 0
+            if bucket >> shape.radix_bits:
+                return shape.count
+            lo, hi = self._radix[bucket], self._radix[bucket + 1]
+            if not lo <= hi <= shape.count:
+                raise self._damage(f"radix bucket {bucket} spans {lo}…{hi} of {shape.count} keys")
+        return bisect_left(self._keys, key, lo, hi)
+
+    def key(self, i: int) -> int:
+        """The i-th key in ascending order."""
+        return self.shape.base + i if self._keys is None else self._keys[i]
+
+    def find(self, key: int) -> int:
+        """Ordinal of the first object with this key, or -1."""
+        i = self.first_place(key)
+        return self.ordinal(i) if i < self.shape.count and self.key(i) == key else -1
+
+    def find_all(self, key: int) -> list[int]:
+        """Ordinals of all objects that claim this key, in stream order."""
+        i, found = self.first_place(key), []
+        while i < self.shape.count and self.key(i) == key:
+            found.append(self.ordinal(i))
+            i += 1
+        return found
+
+    def claim(self, ordinal: int) -> tuple[int, int] | None:
+        """(key, n): the object is the n-th (from 1) to claim that key."""
+        i = self.place(ordinal)
+        if i < 0:
+            return None
+        key = self.key(i)
+        return key, i - self.first_place(key) + 1
+
+    def keys(self) -> Iterator[int]:
+        """All keys, ascending, repeated ones repeated."""
+        n = self.shape.count
+        return iter(range(self.shape.base, self.shape.base + n)) if self._keys is None else self._keys.slice(0, n)
+
+    def nearest(self, key: int, n: int) -> list[int]:
+        """Up to n keys close to a key that is not there."""
+        i = self.first_place(key)
+        around = range(max(0, i - n), min(self.shape.count, i + n))
+        return sorted(sorted({self.key(p) for p in around}, key=lambda k: abs(k - key))[:n])
+
+
+class ByteKeys(_Places):
+    """Keys that are bytes: names. `names` returns the joined bytes of all keys, checked."""
+
+    __slots__ = ("_bytes", "_ends", "_names")
+
+    def __init__(
+        self, shape: KeyShape, columns: dict[str, Column], names: Callable[[], memoryview], damage: Damage
+    ) -> None:
+        super().__init__(shape, columns, damage)
+        self._ends = columns["ends"]
+        self._names = names
+        self._bytes: memoryview | None = None
+
+    def key(self, i: int) -> bytes:
+        """The i-th key in ascending order."""
+        if self._bytes is None:
+            self._bytes = self._names()
+        start, end = (self._ends[i - 1] if i else 0), self._ends[i]
+        if not start <= end <= len(self._bytes):
+            raise self._damage(f"name {i} spans {start}…{end} of {len(self._bytes)} bytes")
+        return self._bytes[start:end].tobytes()
+
+    def first_place(self, key: bytes) -> int:
+        """Place of the first key not below `key`."""
+        lo, hi = 0, self.shape.count
+        while lo < hi:
+            middle = (lo + hi) >> 1
+            if self.key(middle) < key:
+                lo = middle + 1
+            else:
+                hi = middle
+        return lo
+
+    def find(self, key: bytes) -> int:
+        """Ordinal of the first object with this name, or -1."""
+        i = self.first_place(key)
+        return self.ordinal(i) if i < self.shape.count and self.key(i) == key else -1
+
+    def find_all(self, key: bytes) -> list[int]:
+        """Ordinals of all objects of this name, in stream order."""
+        i, found = self.first_place(key), []
+        while i < self.shape.count and self.key(i) == key:
+            found.append(self.ordinal(i))
+            i += 1
+        return found
+
+    def claim(self, ordinal: int) -> tuple[bytes, int] | None:
+        """(name, n): the object is the n-th (from 1) of that name."""
+        i = self.place(ordinal)
+        if i < 0:
+            return None
+        key = self.key(i)
+        return key, i - self.first_place(key) + 1
+
+    def keys(self) -> Iterator[bytes]:
+        """All names, ascending, repeated ones repeated."""
+        return (self.key(i) for i in range(self.shape.count))

@@ -1,0 +1,102 @@
+"""The object table: from an ordinal to where the object's bytes are (docs/format.md, section 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from objref_index.columns import Column
+
+__all__ = ["ADDRESS_MASK", "LISTED", "NOWHERE", "Extent", "ObjectTable", "Row", "pack_row"]
+
+ADDRESS_MASK = (1 << 48) - 1
+NOWHERE = 0
+LISTED = 0xFFFF
+SPARSE = 1
+ROW_WORDS, EXTENT_WORDS = 2, 3
+
+
+class Row(NamedTuple):
+    """A row of the object table. Lengths and addresses in bytes."""
+
+    section: int
+    address: int
+    kind: int
+    length: int
+
+
+class Extent(NamedTuple):
+    """`length` bytes at `address` of `section`, found at offset `at` of the object (section 0: zero bytes)."""
+
+    at: int
+    section: int
+    address: int
+    length: int
+
+
+class ExtentList(NamedTuple):
+    """The extents of one object, ascending. `stored`: what they hold together."""
+
+    sparse: bool
+    stored: int
+    extents: list[Extent]
+
+
+def pack_row(section: int, address: int, kind: int, length: int) -> tuple[int, int]:
+    """The two words of a row."""
+    return section << 48 | address, kind << 48 | length
+
+
+class ObjectTable:
+    """Rows by ordinal. `extents` is the extents table, or None when no object needs it."""
+
+    __slots__ = ("_damage", "_extents", "_words", "count")
+
+    def __init__(
+        self, words: Column | None, extents: Column | None, count: int, damage: Callable[[str], Exception]
+    ) -> None:
+        self._words = words
+        self._extents = extents
+        self._damage = damage
+        self.count = count
+
+    def stripe(self, k: int) -> memoryview:
+        """4096 rows (the last stripe: fewer) as words."""
+        if self._words is None:
+            raise self._damage("the table of objects is missing")
+        return self._words.stripe(k)
+
+    def row(self, ordinal: int) -> Row:
+        """Row of an object, 0 <= ordinal < count."""
+        if not 0 <= ordinal < self.count or self._words is None:
+            raise self._damage(f"object {ordinal} of {self.count}")
+        where, what = self._words[2 * ordinal], self._words[2 * ordinal + 1]
+        return Row(where >> 48, where & ADDRESS_MASK, what >> 48, what & ADDRESS_MASK)
+
+    def extents(self, row: Row) -> ExtentList:
+        """Where the bytes of an object are, whatever the number of its extents."""
+        if row.section == NOWHERE:
+            return ExtentList(False, 0, [])
+        if row.section != LISTED:
+            return ExtentList(False, row.length, [Extent(0, row.section, row.address, row.length)])
+        return self._listed(row)
+
+    def _listed(self, row: Row) -> ExtentList:
+        words = self._extents
+        if words is None or row.address >= words.count // EXTENT_WORDS:
+            raise self._damage(f"extent list {row.address} is not in the extents table")
+        head = row.address * EXTENT_WORDS
+        flags, rows, stored = words[head], words[head + 1], words[head + 2]
+        if rows > words.count // EXTENT_WORDS - row.address - 1:
+            raise self._damage(f"extent list {row.address} says {rows} rows, more than there are")
+        values = list(words.slice(head + EXTENT_WORDS, head + EXTENT_WORDS * (rows + 1)))
+        return ExtentList(bool(flags & SPARSE), stored, self._checked(values, row))
+
+    def _checked(self, values: list[int], row: Row) -> list[Extent]:
+        extents, at = [], 0
+        for start, where, length in zip(values[::3], values[1::3], values[2::3], strict=True):
+            if start < at:
+                raise self._damage(f"extents of list {row.address} overlap at offset {start:#x}")
+            at = start + length
+            extents.append(Extent(start, where >> 48, where & ADDRESS_MASK, length))
+        return extents

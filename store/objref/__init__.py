@@ -1,0 +1,84 @@
+"""objref: process checkpoint images in one file, any object by its id, and the same bytes back.
+
+>>> import objref
+>>> report = objref.import_image("tree", "tree.objref")
+>>> with objref.open("tree.objref") as image:
+...     files = image["file"]          # a read-only mapping of one space: id -> bytes
+...     task = image["task:100"]       # one object
+...     [r.role for r in task.references][:3]
+['group', 'session', 'core']
+
+Names are loaded when first used, so that a command that needs one object starts fast.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from objref.errors import (
+        FormatError,
+        IntegrityError,
+        LimitError,
+        NotFoundError,
+        ObjrefError,
+        SourceError,
+        TruncatedError,
+        UnsupportedError,
+        UsageError,
+    )
+    from objref.exporter import export_image
+    from objref.image import Image
+    from objref.image import open_image as open
+    from objref.importer import Options, Report, import_image
+    from objref.limits import Limits
+    from objref.object import Object, Reference
+    from objref.space import Space
+
+__all__ = [
+    "FormatError",
+    "Image",
+    "IntegrityError",
+    "LimitError",
+    "Limits",
+    "NotFoundError",
+    "Object",
+    "ObjrefError",
+    "Options",
+    "Reference",
+    "Report",
+    "SourceError",
+    "Space",
+    "TruncatedError",
+    "UnsupportedError",
+    "UsageError",
+    "export_image",
+    "import_image",
+    "open",
+]
+
+_HOMES = {
+    "Image": "image",
+    "Limits": "limits",
+    "Object": "object",
+    "Options": "importer",
+    "Reference": "object",
+    "Report": "importer",
+    "Space": "space",
+    "export_image": "exporter",
+    "import_image": "importer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name == "open":
+        return import_module("objref.image").open_image
+    if name not in __all__:
+        raise AttributeError(f"module 'objref' has no attribute {name!r}")
+    return getattr(import_module(f"objref.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

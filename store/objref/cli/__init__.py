@@ -1,0 +1,126 @@
+"""The command line: a thin skin, one verb for one function of the library.
+
+A verb is a module with `HELP`, `add(parser)` and `run(args)`. Only the module of the verb that was asked for is imported, which
+is why `objref get` starts fast (tests/cli/test_startup.py holds the list of imports).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+from objref.errors import NotFoundError, ObjrefError
+
+__all__ = ["VERBS", "build_parser", "main"]
+
+VERBS = {
+    "import": ("importing", "put a checkpoint into one .objref file"),
+    "export": ("exporting", "give the original back, byte for byte"),
+    "info": ("info", "what an image is, what is in it, what the import noticed"),
+    "ls": ("listing", "list objects"),
+    "get": ("getting", "write the bytes of one object, or a range of them"),
+    "show": ("showing", "show objects for reading, or as the JSON of `crit show`"),
+    "completion": ("completion", "print the completion script for a shell"),
+}
+DESCRIPTION = """\
+objref keeps process checkpoint images (CRIU directories, Podman and CRI-O archives)
+in one file in which any object is found by its id, and gives the original back,
+byte for byte.
+
+An objref names an object: SPACE:KEY, such as task:17, file:31, fd:3/0 (descriptor
+0 of table 3), mem:17 (memory by address), member:pstree.img (a file of the
+source). 1/task:17 is in layer 1, the image below in a chain of `parent`s.
+"""
+EPILOG = """\
+`objref VERB --help` tells more of a verb. `-` is standard input or output.
+Exit codes: 0 done, 2 usage, 3 no such object, 4 damaged or foreign bytes,
+5 a limit, 6 made by a newer version, 7 the system refused, 130 interrupted.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\ntry: {self.prog} --help\n")
+
+
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The parser, with the arguments of all verbs or of one."""
+    parser = _Parser(
+        prog="objref",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print versions and end")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
+    for name, (module_name, text) in VERBS.items():
+        module = import_module(f"objref.cli.{module_name}") if only in (None, name) else None
+        verb = verbs.add_parser(
+            name,
+            help=text,
+            description=getattr(module, "HELP", text),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if module is not None:
+            module.add(verb)
+            verb.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command line; returns the exit code. Nobody sees a traceback for what they or a file did wrong."""
+    arguments = sys.argv[1:] if argv is None else argv
+    verb = arguments[0] if arguments and arguments[0] in VERBS else None
+    parser = build_parser(verb or "")
+    args = parser.parse_args(arguments)
+    if args.version:
+        print(_versions())
+        return 0
+    if args.verb is None:
+        parser.print_help()
+        return 2
+    return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code: int | None = args.run(args)
+        sys.stdout.flush()
+        return code or 0
+    except NotFoundError as error:
+        return _complain(str(error), error.exit_code)
+    except ObjrefError as error:
+        return _complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would complain again at exit
+        return 141
+    except OSError as error:
+        return _complain(f"{error.filename or 'system'}: {error.strerror or error}", 7)
+    except MemoryError:
+        return _complain("not enough memory", 5)
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing was left", 130)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _complain(text: str, code: int) -> int:
+    printable = "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+    print(f"objref: {printable.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
+    return code
+
+
+def _versions() -> str:
+    from objref._version import library_versions, version
+
+    libraries = ", ".join(f"{name} {number}" for name, number in library_versions().items())
+    return f"objref {version()} ({libraries}; format 0.1; pure Python)"

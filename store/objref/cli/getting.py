@@ -1,0 +1,106 @@
+"""`objref get`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from objref.errors import UsageError
+
+HELP = """\
+Write the bytes of one object to standard output (on a terminal: as a hex dump).
+
+  objref get x.objref file:31                    a message of files.img, as it is stored there
+  objref get x.objref mem:17 --range 0x7ffc1000+64      64 bytes of memory of task 17
+  objref get x.objref member:pstree.img -o pstree.img
+  objref get x.objref pipe-data:1234 --part 1    the payload; part 0 is the message
+"""
+HEX_WIDTH = 16
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("objref", metavar="OBJREF", help="such as file:31")
+    parser.add_argument(
+        "--range", metavar="RANGE", help="START..STOP or START+LENGTH: offsets, or addresses of memory; decimal or 0x…"
+    )
+    parser.add_argument("--part", type=int, metavar="N", help="only the N-th extent, from 0")
+    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="default: standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write."""
+    from objref.image import open_image
+
+    with open_image(args.image, access="pread") as image:
+        chunks = _chunks(image.object(args.objref), args)
+        if args.output == "-":
+            _to_stdout(chunks, args)
+        else:
+            _to_file(chunks, args.output)
+    return 0
+
+
+def _chunks(found: Any, args: argparse.Namespace) -> Iterator[bytes | memoryview]:
+    if args.part is not None:
+        parts = found.parts
+        if not 0 <= args.part < len(parts):
+            raise UsageError(f"{args.objref} has {len(parts)} parts, counted from 0")
+        return iter([parts[args.part]])
+    if args.range is not None:
+        return iter([found.read(*_range(args.range))])
+    if found.sparse:
+        ranges = found.ranges
+        first = f"{ranges[0][0]:#x}..{ranges[0][1]:#x}" if ranges else "none"
+        raise UsageError(
+            f"{args.objref} is memory with gaps: say --range; it has {len(ranges)} ranges, the first {first}"
+            f" (all: objref show IMAGE {args.objref})"
+        )
+    chunks: Iterator[bytes | memoryview] = found.chunks()
+    return chunks
+
+
+def _range(text: str) -> tuple[int, int]:
+    """START..STOP or START+LENGTH."""
+    try:
+        if ".." in text:
+            start, stop = (int(part, 0) for part in text.split(".."))
+            return start, stop
+        start, length = (int(part, 0) for part in text.split("+"))
+        return start, start + length
+    except ValueError:
+        raise UsageError(f"--range {text!r}: expected START..STOP or START+LENGTH, such as 0x1000..0x2000") from None
+
+
+def _to_stdout(chunks: Iterator[bytes | memoryview], args: argparse.Namespace) -> None:
+    if sys.stdout.isatty():
+        at = _range(args.range)[0] if args.range else 0
+        for line in _hex_lines(b"".join(chunks), at):
+            print(line)
+    else:
+        _copy(chunks, sys.stdout.buffer)
+
+
+def _to_file(chunks: Iterator[bytes | memoryview], name: str) -> None:
+    from objref.container.output import Output
+
+    with Output(name, replace=True) as output:
+        for chunk in chunks:
+            output.write(chunk)
+        output.commit()
+
+
+def _copy(chunks: Iterator[bytes | memoryview], out: BinaryIO) -> None:
+    for chunk in chunks:
+        out.write(chunk)
+    out.flush()
+
+
+def _hex_lines(data: bytes, base: int) -> Iterator[str]:
+    for at in range(0, len(data), HEX_WIDTH):
+        row = data[at : at + HEX_WIDTH]
+        text = "".join(chr(b) if 32 <= b < 127 else "." for b in row)
+        yield f"{base + at:012x}  {row.hex(' '):<{HEX_WIDTH * 3}} {text}"

@@ -1,0 +1,84 @@
+"""`objref import`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from objref.cli.terminal import Paint, progress, safe, size
+from objref.errors import UsageError
+
+HELP = """\
+Put a checkpoint into one .objref file, in one pass.
+
+SOURCE is a directory that `criu dump` wrote, a checkpoint archive of Podman, CRI-O or
+containerd, any tar of image directories (plain, gzip, zstd, xz, bzip2), or - for such
+a tar on standard input. A relative `parent` link of a directory is followed inside the
+folder that holds the directory: the older images become layers.
+
+The file appears under its name, mode 0600, only when it is whole.
+"""
+SHOWN_NOTES = 10
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("source", metavar="SOURCE", help="directory, archive, or - for standard input")
+    parser.add_argument("-o", "--output", metavar="IMAGE", required=True, help="the file to make")
+    parser.add_argument(
+        "--compress", choices=("zstd", "none"), default="zstd", help="none: larger, and the fastest to read (default: zstd)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace IMAGE if it exists")
+    parser.add_argument("--parent-root", metavar="DIR", help="how far `parent` links may lead (default: SOURCE's folder)")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument("--json", action="store_true", help="report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import."""
+    from objref.importer import Options, import_image
+
+    if args.output == "-":
+        raise UsageError("an image cannot be written to a pipe: name a file with -o")
+    source = sys.stdin.buffer if args.source == "-" else args.source
+    if args.source == "-" and sys.stdin.isatty():
+        raise UsageError("standard input is a terminal: pipe a tar into it, or name a SOURCE")
+    options = Options(codec="raw" if args.compress == "none" else "zstd")
+    with progress("import", _length(args.source)) as shown:
+        report = import_image(
+            source,
+            args.output,
+            options=options,
+            parent_root=args.parent_root,
+            replace=args.force,
+            progress=shown,
+        )
+    if args.json:
+        fields = report._asdict() | {"notes": [note._asdict() for note in report.notes]}
+        print(json.dumps(fields, indent=2))
+        return 0
+    _print_notes(report.notes, report.notes_left_out)
+    if not args.quiet:
+        share = f", {report.file_length / report.stream_length:.0%}" if report.stream_length else ""
+        print(
+            f"{safe(args.output)}: {report.objects} objects, {report.references} references; "
+            f"{size(report.stream_length)} in {size(report.file_length)}{share}"
+        )
+    return 0
+
+
+def _length(source: str) -> int | None:
+    """Bytes of a plain tar; unknown for what is compressed or a directory."""
+    return os.path.getsize(source) if source.endswith(".tar") and os.path.isfile(source) else None
+
+
+def _print_notes(notes: list[object], left_out: int) -> None:
+    paint = Paint(sys.stderr)
+    for note in notes[:SHOWN_NOTES]:
+        what, where, text = note  # type: ignore[misc]
+        print(f"{paint('yellow', 'note')}: {safe(f'{where}: {text}' if where else text)}", file=sys.stderr)
+    more = len(notes) + left_out - SHOWN_NOTES
+    if more > 0:
+        print(f"note: {more} more; see `objref info`", file=sys.stderr)

@@ -1,0 +1,91 @@
+"""`objref info`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+
+from objref.cli.terminal import Paint, safe, size
+
+HELP = """\
+What an image is, what is in it, and what the import noticed.
+"""
+SHOWN_NOTES = 20
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments."""
+    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("--json", action="store_true", help="all of it as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print."""
+    from objref.image import open_image
+
+    with open_image(args.image, access="pread") as image:
+        facts = _facts(image, os.stat(args.image).st_size)
+    if args.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _print(facts, args.image)
+    return 0
+
+
+def _facts(image: Any, length: int) -> dict[str, Any]:
+    container = image.container
+    return {
+        "file_length": length,
+        "stream": {"length": image.stream_length, "sha256": image.stream_sha256},
+        "meta": image.meta,
+        "objects": len(image),
+        "references": image.reference_count,
+        "dangling": image.dangling_count,
+        "groups": container.footer.groups,
+        "kinds": [kind._asdict() for kind in image.kinds()],
+        "sections": [s._asdict() for s in container.sections.values()],
+        "notes": image.notes(),
+    }
+
+
+def _print(facts: dict[str, Any], name: str) -> None:
+    paint = Paint(sys.stdout)
+    meta, stream = facts["meta"], facts["stream"]
+    source = meta.get("source", {})
+    made = f"{source.get('kind', '?')}" + (f", {source['compression']}" if source.get("compression") else "")
+    share = f" ({facts['file_length'] / stream['length']:.0%})" if stream["length"] else ""
+    rows = [
+        ("image", f"{name}, {size(facts['file_length'])}"),
+        ("source", f"{made}; dialect {meta.get('dialect', '?')}; stream {size(stream['length'])}{share}"),
+        ("sha256", f"{stream['sha256']}"),
+        ("made by", f"{meta.get('producer', '?')}"),
+        ("layers", ", ".join(str(path) or "." for path in meta.get("layers", [])) or "none"),
+        ("objects", f"{facts['objects']}, {facts['references']} references, {facts['dangling']} of them dangling"),
+        ("pages", _pages(meta.get("pages", {}))),
+    ]
+    for label, text in rows:
+        print(f"{paint('bold', f'{label:<9}')}{safe(text)}")
+    print(f"\n{'kind':<16}{'objects':>9}{'bytes':>11}")
+    for kind in facts["kinds"]:
+        print(f"{safe(kind['name']):<16}{kind['count']:>9}{size(kind['bytes']):>11}")
+    _print_notes(facts["notes"], paint)
+
+
+def _pages(pages: dict[str, Any]) -> str:
+    if not pages.get("all"):
+        return "none"
+    cap = "; the table of pages seen was full, repeats may be stored twice" if pages.get("cap_reached") else ""
+    return f"{pages['all']}, of which {pages['zero']} zero and {pages['repeated']} repeated{cap}"
+
+
+def _print_notes(notes: list[dict[str, str]], paint: Paint) -> None:
+    if notes:
+        print(f"\n{paint('bold', 'noticed by the import')}")
+    for note in notes[:SHOWN_NOTES]:
+        where = f"{note.get('where')}: " if note.get("where") else ""
+        print(f"  {safe(where + note.get('text', ''))}")
+    if len(notes) > SHOWN_NOTES:
+        print(f"  and {len(notes) - SHOWN_NOTES} more; all with --json")

@@ -1,0 +1,101 @@
+"""The file that is being written, under a temporary name until it is whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from types import TracebackType
+
+from objref.errors import SourceError, UsageError
+
+__all__ = ["Output"]
+
+
+class Output:
+    """A file of mode 0600 beside `path`, which gets its name only by `commit`. Mutable; unusable after its first
+    error. Leaving the `with` block without a commit removes it."""
+
+    def __init__(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
+        self.path = os.path.abspath(os.fspath(path))
+        self._replace = replace
+        folder, name = os.path.split(self.path)
+        if os.path.isdir(self.path):
+            raise UsageError(f"{path}: is a directory, the image needs the name of a file")
+        if not replace and os.path.lexists(self.path):
+            raise UsageError(f"{path}: exists already; remove it or say --force")
+        self._folder = folder
+        self._partial = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(4)}.partial")
+        self.position = 0
+        try:
+            self._fd = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be created: {os.strerror(error.errno or 0)}") from None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append; a full disk is a SourceError."""
+        view = memoryview(data).cast("B")
+        try:
+            while view:
+                n = os.write(self._fd, view)
+                self.position += n
+                view = view[n:]
+        except OSError as error:
+            raise self._failed("write", error) from None
+
+    def align(self, unit: int) -> None:
+        """Append zero bytes up to a multiple of `unit`."""
+        self.write(bytes(-self.position % unit))
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes written before."""
+        return os.pread(self._fd, length, offset)
+
+    def commit(self) -> None:
+        """Sync, then give the file its name: from here on it is there, and before it was not."""
+        try:
+            os.fsync(self._fd)
+            if self._replace:
+                os.replace(self._partial, self.path)
+            else:
+                self._link()
+            self._sync_folder()
+        except OSError as error:
+            raise self._failed("finish", error) from None
+
+    def _link(self) -> None:
+        """A name that appeared in the meantime is another writer's: link, unlike rename, refuses to take it."""
+        try:
+            os.link(self._partial, self.path)
+        except FileExistsError:
+            raise UsageError(f"{self.path}: appeared while it was written; the other file was left alone") from None
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+                raise
+            os.rename(self._partial, self.path)  # a file system without hard links
+        else:
+            os.unlink(self._partial)
+
+    def _sync_folder(self) -> None:
+        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _failed(self, verb: str, error: OSError) -> SourceError:
+        return SourceError(
+            f"{self.path}: cannot {verb} after {self.position} bytes: {os.strerror(error.errno or 0)}; nothing was left"
+        )
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+        try:
+            os.unlink(self._partial)
+        except FileNotFoundError:
+            pass

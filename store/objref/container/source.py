@@ -1,0 +1,139 @@
+"""Where a container is read from: `read` gives bytes that are there, or an error.
+
+Mapped files are for long-lived readers of files that nobody shortens: a mapped file that shrinks kills the process.
+`PreadSource` is for one-shot commands and for files of others.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+import threading
+from typing import BinaryIO, Protocol
+
+from objref.errors import SourceError, TruncatedError, UsageError
+
+__all__ = ["BytesSource", "FileSource", "MapSource", "PreadSource", "Source", "open_path"]
+
+
+class Source(Protocol):
+    """Random access to `length` bytes. Safe for many threads."""
+
+    length: int
+    name: str
+
+    def read(self, offset: int, length: int) -> bytes | memoryview:
+        """Exactly these bytes; TruncatedError when they are not there."""
+
+    def close(self) -> None:
+        """Let go of the file. Twice is fine."""
+
+
+def _short(name: str, offset: int, length: int, have: int) -> TruncatedError:
+    return TruncatedError(f"{name}: bytes {offset}…{offset + length} wanted, the file has {have}")
+
+
+class BytesSource:
+    """Bytes in memory."""
+
+    def __init__(self, data: bytes | bytearray | memoryview, name: str = "bytes") -> None:
+        self._view = memoryview(data).cast("B")
+        self.length = len(self._view)
+        self.name = name
+
+    def read(self, offset: int, length: int) -> memoryview:
+        if offset > self.length - length:
+            raise _short(self.name, offset, length, self.length)
+        return self._view[offset : offset + length]
+
+    def close(self) -> None:
+        pass
+
+
+class MapSource:
+    """A mapped file. `map` gives plain bytes by slicing, the fastest read that Python has."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        self.length = os.fstat(fd).st_size
+        self.name = name
+        self.map: mmap.mmap | None = mmap.mmap(fd, self.length, prot=mmap.PROT_READ) if self.length else None
+        self._view = memoryview(self.map) if self.map is not None else memoryview(b"")
+        os.close(fd)
+
+    def read(self, offset: int, length: int) -> memoryview:
+        if offset > self.length - length:
+            raise _short(self.name, offset, length, self.length)
+        return self._view[offset : offset + length]
+
+    def close(self) -> None:
+        # Views that callers still hold keep the map alive, so it is left to the last of them.
+        self._view = memoryview(b"")
+        self.map = None
+
+
+class PreadSource:
+    """A file read with pread: no shared position, no signal when the file shrinks."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        self._fd = fd
+        self.length = os.fstat(fd).st_size
+        self.name = name
+
+    def read(self, offset: int, length: int) -> bytes:
+        try:
+            data = os.pread(self._fd, length, offset)
+            while len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
+                data += more
+        except OSError as error:
+            raise SourceError(f"{self.name}: cannot read at {offset}: {os.strerror(error.errno or 0)}") from None
+        if len(data) < length:
+            raise _short(self.name, offset, length, offset + len(data))
+        return data
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class FileSource:
+    """A seekable binary file object of the caller's, which stays open."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self.length = file.seek(0, os.SEEK_END)
+        self.name = str(getattr(file, "name", "file object"))
+
+    def read(self, offset: int, length: int) -> bytes:
+        with self._lock:
+            self._file.seek(offset)
+            data = b""
+            while len(data) < length and (more := self._file.read(length - len(data))):
+                data += more
+        if len(data) < length:
+            raise _short(self.name, offset, length, self.length)
+        return data
+
+    def close(self) -> None:
+        pass
+
+
+def open_path(path: str | os.PathLike[str], access: str) -> Source:
+    """Open a file. `access`: "map", "pread", or "auto": map what is ours and that nobody else can write."""
+    if access not in ("auto", "map", "pread"):
+        raise UsageError(f'access must be "auto", "map" or "pread", not {access!r}')
+    name = os.fspath(path)
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a fifo must not block
+        status = os.fstat(fd)
+    except OSError as error:
+        raise SourceError(f"{name}: cannot be opened: {os.strerror(error.errno or 0)}") from None
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise UsageError(f"{name}: not a regular file; an image is read in any order, so it cannot come from a pipe")
+    if access == "auto":
+        ours = status.st_uid == os.geteuid() and not status.st_mode & 0o022
+        access = "map" if ours else "pread"
+    return MapSource(fd, name) if access == "map" else PreadSource(fd, name)

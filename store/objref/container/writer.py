@@ -1,0 +1,427 @@
+"""Writing a container: one pass, append only, memory bounded by a few MiB for each section (docs/format.md, sections 3 to 7).
+
+The stream comes in as runs, in order: `append(section, data)` and `append_pages(data)` keep the bytes, the order (braid) and
+the digest, and return the address that the bytes got. Several files may grow at once: runs of different sections may follow
+each other in any way. `finish` writes the index and the footer.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from xxhash import xxh3_64_intdigest as xxh3
+from zstandard import ZstdCompressor
+
+from objref.container import format as f
+from objref.container.blocks import decompress
+from objref.container.digest import StreamDigest
+from objref.container.output import Output
+from objref.container.pages import PageTable
+from objref.errors import LimitError
+
+__all__ = ["ContainerWriter", "Options", "TableData"]
+
+GROUP = 64 << 20
+PIECE_BUFFER = 8 << 20
+BATCH = 1 << 20
+STORED_MAX = (1 << 32) - (64 << 20)
+SMALL_TABLE = 256 << 10
+READ_BACK_BLOCKS = 64
+THREADS = 2
+
+
+class Options(NamedTuple):
+    """How sections are stored. The defaults were chosen by measurement (docs/performance.md)."""
+
+    codec: str = "zstd"
+    """"zstd", or "raw": nothing compressed, everything can be mapped."""
+    level: int = 3
+    page_level: int = 1
+    block_log2: int = 14
+    bulk_log2: int = 16
+    """Blocks of sections that are read in long runs (unknown files, archives inside)."""
+    page_block_log2: int = 14
+    seen_pages: int = 512 << 10
+
+
+class TableData(NamedTuple):
+    """A table to store: `what` of the format, the space that owns it or 0, and its bytes."""
+
+    name: str
+    owner: int
+    data: bytes | memoryview
+
+
+class _Section:
+    """One growing section. Mutable."""
+
+    def __init__(self, number: int, name: str, role: int, codec: int, block_log2: int, level: int) -> None:
+        self.number, self.name, self.role = number, name, role
+        self.codec, self.block_log2 = codec, block_log2
+        self.compressor = ZstdCompressor(level=level)
+        self.pending = bytearray()
+        self.next = 0
+        """Address of the next byte."""
+        self.length = self.stored = 0
+        self.places: array[int] | None = array("Q") if role == f.PAGES else None
+        self.lengths: array[int] | None = array("I") if role == f.PAGES else None
+        self.close_piece()
+
+    def close_piece(self) -> None:
+        self.chunks: list[bytes | memoryview] = []
+        self.buffered = 0
+        self.ends = array("I")
+        self.checks = array("Q")
+        self.piece_length = self.piece_stored = 0
+        self.piece_address = self.next
+        self.offset = -1
+        """Where the piece starts in the file, once anything of it was written."""
+
+    @property
+    def block(self) -> int:
+        return 1 << self.block_log2
+
+
+class ContainerWriter:
+    """Writes one container to an `Output`. Mutable; unusable after its first error."""
+
+    def __init__(self, output: Output, options: Options | None = None) -> None:
+        self.options = options or Options()
+        self._out = output
+        self._sections: list[_Section] = []
+        self._by_name: dict[str, _Section] = {}
+        self._digest = StreamDigest()
+        self._runs = array("Q")
+        self._pieces: list[f.Piece] = []
+        self._group_pieces: list[tuple[f.Piece, array[int], array[int]]] = []
+        self._groups: list[f.GroupEntry] = []
+        self._piece_groups: list[int] = []
+        self._group_start = f.SUPERBLOCK.size
+        self._group_from = 0
+        self._decoded: OrderedDict[int, bytes] = OrderedDict()
+        self._open: _Section | None = None
+        output.write(f.encode_superblock())
+        self._page_table: _Section | None = None
+        self._pages: _Section | None = None
+        self.seen = PageTable(self._append_new_pages, self._read_page, self.options.seen_pages)
+
+    # -- the stream ----------------------------------------------------------------------------------------
+
+    @property
+    def stream_length(self) -> int:
+        """Bytes of the stream so far."""
+        return self._digest.length
+
+    def section(self, name: str, *, bulk: bool = False) -> int:
+        """Number of the strand of that name, made at its first use."""
+        found = self._by_name.get(name)
+        if found is None:
+            log2 = self.options.bulk_log2 if bulk else self.options.block_log2
+            found = self._by_name[name] = self._new(name, f.STRAND, log2, self.options.level)
+        return found.number
+
+    def append(self, section: int, data: bytes | memoryview) -> int:
+        """The next bytes of the stream, kept in that section. Returns the address of the first."""
+        self._digest.update(data)
+        self._run(section, len(data))
+        return self._append(self._sections[section - 1], data)
+
+    def append_pages(self, data: memoryview) -> int:
+        """The next bytes of the stream, whole pages. Returns the page address of the first (page number * PAGE)."""
+        if self._page_table is None:
+            self._make_page_sections()
+        table = self._page_table
+        assert table is not None  # for mypy: just made
+        self._digest.update(data)
+        self._run(table.number, len(data))
+        slots = self.seen.slots(data)
+        if sys.byteorder == "big":
+            slots.byteswap()
+        return self._append(table, slots.tobytes()) // 4 * f.PAGE
+
+    @property
+    def page_section(self) -> int:
+        """The section number that extents of pages name."""
+        if self._page_table is None:
+            self._make_page_sections()
+        assert self._page_table is not None  # for mypy: just made
+        return self._page_table.number
+
+    def end_batch(self) -> None:
+        """A place where a group may end: all that was appended belongs to whole records."""
+        if self.stream_length - self._group_from >= GROUP:
+            self._end_group()
+
+    def _run(self, section: int, length: int) -> None:
+        runs = self._runs
+        if runs and runs[-1] >> 48 == section:
+            runs[-1] += length
+        elif length:
+            runs.append(section << 48 | length)
+
+    # -- pages ---------------------------------------------------------------------------------------------
+
+    def _make_page_sections(self) -> None:
+        options = self.options
+        self._page_table = self._new("page-table", f.PAGE_TABLE, options.block_log2, options.level)
+        self._pages = self._new("page-data", f.PAGES, options.page_block_log2, options.page_level)
+
+    def _append_new_pages(self, data: memoryview) -> int:
+        assert self._pages is not None  # for mypy: made with the page table
+        slot = self._append(self._pages, data) // f.PAGE
+        if slot + len(data) // f.PAGE >= f.RESERVED_SLOT:
+            raise LimitError(f"more than {f.RESERVED_SLOT} distinct pages")
+        return slot
+
+    def _read_page(self, slot: int) -> bytes:
+        """A page that was stored before: still in the buffer, or read back from the file."""
+        section = self._pages
+        assert section is not None and section.places is not None and section.lengths is not None
+        at = slot * f.PAGE
+        waiting = section.next - len(section.pending)
+        if at >= waiting:
+            return bytes(section.pending[at - waiting : at - waiting + f.PAGE])
+        number = at >> section.block_log2
+        block = self._decoded.get(number)
+        if block is None:
+            block = self._read_back(section.places[number], section.lengths[number])
+            self._decoded[number] = block
+            if len(self._decoded) > READ_BACK_BLOCKS:
+                self._decoded.popitem(last=False)
+        at &= section.block - 1
+        return block[at : at + f.PAGE]
+
+    def _read_back(self, place: int, length: int) -> bytes:
+        stored = self._out.read(place >> 24, place & 0xFFFFFF)
+        return stored if len(stored) == length else decompress(stored, length, "page read back")
+
+    # -- blocks and pieces ---------------------------------------------------------------------------------
+
+    def _new(self, name: str, role: int, block_log2: int, level: int) -> _Section:
+        if len(self._sections) == 0xFFFE:
+            raise LimitError("more than 65534 sections")
+        codec = f.RAW if self.options.codec == "raw" and role != f.BRAID else f.ZSTD
+        section = _Section(len(self._sections) + 1, name, role, codec, block_log2, level)
+        self._sections.append(section)
+        return section
+
+    def _append(self, section: _Section, data: bytes | memoryview) -> int:
+        address = section.next
+        section.next += len(data)
+        section.length += len(data)
+        section.pending += data
+        if len(section.pending) >= BATCH:
+            self._compress(section, len(section.pending) // section.block * section.block)
+        return address
+
+    def _compress(self, section: _Section, length: int) -> None:
+        """Turn the first `length` pending bytes into stored blocks."""
+        content = bytes(section.pending[:length])
+        del section.pending[:length]
+        view = memoryview(content)
+        blocks = [view[at : at + section.block] for at in range(0, length, section.block)]
+        stored = blocks if section.codec == f.RAW else _compress_all(section.compressor, blocks)
+        if section.piece_stored + length > STORED_MAX:
+            self._close_piece(section)
+        if section.places is not None:
+            self._open_for(section)
+        for block, kept in zip(blocks, stored, strict=True):
+            self._keep(section, kept, len(block))
+        section.piece_length += length
+        if section.buffered >= PIECE_BUFFER or section.places is not None:
+            self._write(section)
+
+    def _keep(self, section: _Section, kept: bytes | memoryview, length: int) -> None:
+        if section.places is not None and section.lengths is not None:
+            section.places.append((section.offset + section.piece_stored) << 24 | len(kept))
+            section.lengths.append(length)
+        section.chunks.append(kept)
+        section.buffered += len(kept)
+        section.piece_stored += len(kept)
+        section.ends.append(section.piece_stored)
+        section.checks.append(xxh3(kept))
+
+    def _open_for(self, section: _Section) -> None:
+        """Make the section the one whose piece the end of the file belongs to."""
+        if self._open is section:
+            return
+        if self._open is not None:
+            self._close_piece(self._open)
+        if section.codec == f.RAW:
+            self._out.align(f.RAW_ALIGN)
+        section.offset = self._out.position
+        self._open = section
+
+    def _write(self, section: _Section) -> None:
+        """Write what is buffered; the piece stays open while nothing else is written."""
+        self._open_for(section)
+        self._out.write(b"".join(section.chunks))
+        section.chunks = []
+        section.buffered = 0
+
+    def _close_piece(self, section: _Section) -> None:
+        """The end of a piece: from here on its blocks are in the trailer to come."""
+        if section.buffered:
+            self._write(section)
+        if section.piece_length:
+            piece = f.Piece(
+                section.number, section.role, section.codec, section.block_log2, 0, section.piece_address,
+                section.piece_length, section.offset, len(section.ends), 0, section.name,
+            )  # fmt: skip
+            self._group_pieces.append((piece, section.ends, section.checks))
+            section.stored += section.piece_stored
+        section.next = -(-section.next // section.block) * section.block if not section.pending else section.next
+        address = section.piece_address + section.piece_length
+        section.close_piece()
+        section.piece_address = -(-address // section.block) * section.block
+        if self._open is section:
+            self._open = None
+
+    # -- groups --------------------------------------------------------------------------------------------
+
+    def _end_group(self) -> None:
+        self._braid()
+        for section in self._sections:
+            if section.pending:
+                self._compress(section, len(section.pending))
+        # The open piece first: closing it writes nothing, opening another one would cut it.
+        if self._open is not None:
+            self._close_piece(self._open)
+        for section in self._sections:
+            self._close_piece(section)
+        self._trailer()
+
+    def _braid(self) -> None:
+        if not self._runs:
+            return
+        braid = self._by_name.get("braid")
+        if braid is None:
+            braid = self._by_name["braid"] = self._new("braid", f.BRAID, self.options.block_log2, self.options.level)
+        if sys.byteorder == "big":
+            self._runs.byteswap()
+        self._append(braid, self._runs.tobytes())
+        self._runs = array("Q")
+
+    def _trailer(self) -> None:
+        entries, ends, checks = [], array("I"), array("Q")
+        for piece, piece_ends, piece_checks in self._group_pieces:
+            entries.append(piece._replace(first_block=len(ends)))
+            ends.extend(piece_ends)
+            checks.extend(piece_checks)
+        body = b"".join(f.encode_piece(entry) for entry in entries) + _little(ends)
+        body += bytes(-len(body) % 8) + _little(checks)
+        previous = self._groups[-1].check if self._groups else 0
+        number, offset = len(self._groups), self._out.position
+        header = f.encode_trailer(
+            f.Trailer(
+                number, offset, self._group_start, self._group_from, self.stream_length, len(entries), len(ends),
+                previous, self._digest.digest(), len(body), xxh3(body),
+            )
+        )  # fmt: skip
+        self._out.write(header + body)
+        check = f.CHECK.unpack_from(header, f.TRAILER.size - 8)[0]
+        self._groups.append(f.GroupEntry(offset, check, self.stream_length))
+        self._pieces += entries
+        self._piece_groups += [number] * len(entries)
+        self._group_pieces = []
+        self._group_start, self._group_from = self._out.position, self.stream_length
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    def finish(
+        self,
+        tables: list[TableData],
+        spaces: list[f.SpaceEntry],
+        kinds: list[f.KindEntry],
+        roles: list[f.RoleEntry],
+        objects: int,
+        references: int,
+    ) -> f.Footer:
+        """Write tables, directory and footer. The output still has to be committed."""
+        if self.stream_length > self._group_from or not self._groups:
+            self._end_group()
+        arrays = {
+            f.SECTIONS: [self._section_entry(s) for s in self._sections],
+            f.GROUPS: [f.GROUP_ENTRY.pack(*group) for group in self._groups],
+            f.PIECES: self._piece_entries(),
+            f.TABLES: [self._write_table(table) for table in tables],
+            f.SPACES: [_space_entry(s) for s in spaces],
+            f.KINDS: [f.KIND_ENTRY.pack(k.id, 0, 0, k.count, k.bytes, f.encode_name(k.name)) for k in kinds],
+            f.ROLES: [f.ROLE_ENTRY.pack(r.id, ord(r.strength), 0, 0, f.encode_name(r.name)) for r in roles],
+        }
+        directory = f.encode_directory(arrays)
+        offset = self._out.position
+        self._out.write(directory)
+        footer = f.Footer(
+            offset, len(directory), xxh3(directory), self._digest.digest(), self.stream_length, objects, references,
+            self._out.position + f.FOOTER.size, len(self._groups), self._groups[-1].check,
+        )  # fmt: skip
+        self._out.write(f.encode_footer(footer))
+        return footer
+
+    def close(self) -> None:
+        """Let go of the digest's thread."""
+        self._digest.close()
+
+    def _section_entry(self, s: _Section) -> bytes:
+        flags = f.CRITICAL if s.role != f.STRAND else 0
+        return f.SECTION_ENTRY.pack(
+            s.number, s.role, s.codec, s.block_log2, flags, 0, s.length, s.stored, f.encode_name(s.name)
+        )
+
+    def _piece_entries(self) -> list[bytes]:
+        order = sorted(range(len(self._pieces)), key=lambda i: (self._pieces[i].section, self._pieces[i].address))
+        return [
+            f.PIECE_ENTRY.pack(
+                p.section, 0, self._piece_groups[i], p.address, p.length, p.offset, p.blocks, p.first_block, 0
+            )
+            for i, p in ((i, self._pieces[i]) for i in order)
+        ]
+
+    def _write_table(self, table: TableData) -> bytes:
+        data = memoryview(table.data).cast("B")
+        what, length = f.TABLE_IDS[table.name], len(data)
+        if length <= SMALL_TABLE:
+            packed = ZstdCompressor(level=self.options.level).compress(data)
+            if len(packed) < length:
+                offset = self._out.position
+                self._out.write(packed)
+                return f.TABLE_ENTRY.pack(
+                    what, table.owner, f.ZSTD, f.STRIPE_LOG2, 0, offset, len(packed), length, xxh3(packed), 0
+                )
+        self._out.align(f.TABLE_ALIGN)
+        offset = self._out.position
+        self._out.write(data)
+        check = self._write_stripes(data) if length > f.STRIPE else xxh3(data)
+        return f.TABLE_ENTRY.pack(what, table.owner, f.RAW, f.STRIPE_LOG2, 0, offset, length, length, check, 0)
+
+    def _write_stripes(self, data: memoryview) -> int:
+        self._out.align(8)
+        checks = b"".join(f.CHECK.pack(xxh3(data[at : at + f.STRIPE])) for at in range(0, len(data), f.STRIPE))
+        self._out.write(checks)
+        return xxh3(checks)
+
+
+def _compress_all(compressor: ZstdCompressor, blocks: list[memoryview]) -> list[bytes | memoryview]:
+    """Frames of the blocks; a block that would not shrink stays as it is."""
+    if len(blocks) > 1 and hasattr(compressor, "multi_compress_to_buffer"):
+        many: Any = compressor.multi_compress_to_buffer(blocks, threads=THREADS if len(blocks) > 8 else 0)
+        frames = [many[i].tobytes() for i in range(len(blocks))]
+    else:  # the pure-Python backend of zstandard has no batch call
+        frames = [compressor.compress(block) for block in blocks]
+    return [frame if len(frame) < len(block) else block for frame, block in zip(frames, blocks, strict=True)]
+
+
+def _little(values: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        values = array(values.typecode, values)
+        values.byteswap()
+    return values.tobytes()
+
+
+def _space_entry(s: f.SpaceEntry) -> bytes:
+    return f.SPACE_ENTRY.pack(*s[:11], bytes(14), f.encode_name(s.name))
+

@@ -1,0 +1,112 @@
+"""The CRIU dialect: a tar stream of image directories becomes objects and references (docs/criu.md).
+
+Every byte of the tar is kept: headers and pads in the section `tar`, the content of image files in the section of their
+kind, memory pages in the page sections. A folder that holds image files is a layer.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from objref.dialects import tar
+from objref.dialects.criu_files import File, Member, Numbering, PagemapFile, PagesFile, open_file
+from objref.dialects.criu_finish import Folder, Storage, finish_folders
+from objref.dialects.criu_kinds import KIND, KINDS, ROLES, parse_name
+from objref.dialects.criu_refs import LayerState
+from objref.dialects.events import Event, Note, Run, Whole
+from objref.limits import DEFAULT, Limits
+
+__all__ = ["CriuSplitter"]
+
+SERVICE_NAMES = ("stats-dump", "stats-restore", "irmap-cache")
+
+
+class CriuSplitter:
+    """Splits the (uncompressed) tar stream of a CRIU image. Mutable; see `events.Splitter`."""
+
+    kinds = KINDS
+    roles = ROLES
+
+    def __init__(self, limits: Limits = DEFAULT) -> None:
+        self._limits = limits
+        self._tar = tar.TarSplitter(limits=limits)
+        self._numbering = Numbering()
+        self._folders: dict[str, Folder] = {}
+        self._file: File | None = None
+        self._member: tar.Member | None = None
+
+    def feed(self, data: bytes | memoryview) -> Iterator[Event]:
+        """The next bytes of the tar."""
+        for event in self._tar.feed(bytes(data)):
+            yield from self._take(event)
+
+    def finish(self) -> Iterator[Event]:
+        """The tar has ended."""
+        for event in self._tar.finish():
+            yield from self._take(event)
+        if self._tar.stray_at is not None:
+            yield Note("trailing", "", f"data after the end of the archive at {self._tar.stray_at}: kept, not looked into")
+        if not any(folder.has_images for folder in self._folders.values()):
+            yield Note("no-images", "", "no CRIU image files in this stream")
+        yield from finish_folders(list(self._folders.values()), self._numbering)
+
+    def _take(self, event: tar.Event) -> Iterator[Event]:
+        if isinstance(event, tar.Header):
+            yield Run("tar", event.data)
+        elif isinstance(event, tar.Content):
+            if self._file is not None:
+                yield from self._file.feed(memoryview(event.data))
+        elif isinstance(event, tar.Begin):
+            self._begin(event.member)
+        else:
+            yield from self._end()
+
+    def _begin(self, member: tar.Member) -> None:
+        self._member = member
+        path = member.path.decode("utf-8", "surrogateescape")
+        folder_name, base = posixpath.split(path)
+        name = parse_name(base) if member.type == "file" else None
+        layer, state = 0, None
+        if name is not None or base == "parent":
+            folder = self._folder(folder_name)
+            layer, state = folder.number, folder.state
+            if name is not None:
+                folder.has_images |= base not in SERVICE_NAMES
+                state.present.setdefault(name.spec.kind, set()).add(name.number)
+                state.has_files_img |= base == "files.img"
+            elif member.type == "symlink":
+                folder.parent = member.linkname.decode("utf-8", "surrogateescape")
+        about = Member(path, layer, self._numbering.new_token(), member.size, member.sparse, member.real_size)
+        self._file = open_file(name, about, self._numbering, state or LayerState(), self._limits)
+
+    def _folder(self, name: str) -> Folder:
+        found = self._folders.get(name)
+        if found is None:
+            found = self._folders[name] = Folder(name, len(self._folders), LayerState())
+        return found
+
+    def _end(self) -> Iterator[Event]:
+        file, member = self._file, self._member
+        if file is None or member is None:
+            return
+        yield from file.end()
+        self._remember(file)
+        about = file.member
+        self._numbering.take(1)
+        yield Whole(KIND["member"], 0, member.path, about.token, True, about.runs, about.real_size)
+        self._file = self._member = None
+
+    def _remember(self, file: File) -> None:
+        """What the end of the stream needs to know of a file."""
+        if isinstance(file, PagesFile | PagemapFile):
+            folder = self._folders[posixpath.dirname(file.member.path)]
+            base = posixpath.basename(file.member.path)
+            if isinstance(file, PagemapFile):
+                if not file.foreign:
+                    folder.pagemaps[base] = file.pagemap
+            else:
+                member = file.member
+                folder.pages[base] = Storage(member.token, member.size, member.runs, member.real_size)
+
+

@@ -1,0 +1,261 @@
+"""What can only be said when a CRIU stream has ended: layers, memory by address, references that need two messages.
+
+The files of a directory come in any order, so page maps may come before or after their pages, and CRIU writes its
+inventory last.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from array import array
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from objref.dialects.criu_files import Numbering, Pagemap
+from objref.dialects.criu_kinds import KIND, LEGACY_FILE_KINDS
+from objref.dialects.criu_memory import Places, Segments, memory_of
+from objref.dialects.criu_refs import LayerState, Outbox
+from objref.dialects.events import Alias, Derived, Edges, Event, Forget, Layers, Note, Retarget
+
+__all__ = ["Folder", "Storage", "finish_folders"]
+
+DEAD = (2, 6)
+"""core.tc.task_state of zombies: they have no memory, no files."""
+NS_KINDS = (
+    "utsns", "ipcns-var", "netns", "userns", "timens", "pidns", "ifaddr", "route", "route6", "rule", "iptables", "ip6tables",
+    "nftables", "netns-ct", "netns-exp",
+)  # fmt: skip
+NS_PAIRS = ("ipcns-shm", "ipcns-msg", "ipcns-sem", "netdev")
+NS_FILES = (*NS_KINDS, *NS_PAIRS, "mnt")
+
+
+class Storage(NamedTuple):
+    """A pages file: its token, the bytes of it that are in the stream, and its holes if it has any."""
+
+    token: int
+    size: int
+    runs: tuple[tuple[int, int], ...] | None
+    real_size: int
+
+
+class Folder:
+    """A folder with image files. Mutable."""
+
+    def __init__(self, name: str, number: int, state: LayerState) -> None:
+        self.name = name
+        self.number = number
+        self.state = state
+        self.parent: str | None = None
+        self.has_images = False
+        self.pagemaps: dict[str, Pagemap] = {}
+        self.pages: dict[str, Storage] = {}
+        self.older: Folder | None = None
+        self._places: dict[str, Places] = {}
+
+    def places(self, base: str, page: int) -> Places:
+        """The page map of that name with file offsets, worked out once."""
+        found = self._places.get(base)
+        if found is None:
+            found = self._places[base] = Places(self.pagemaps[base], page)
+        return found
+
+
+def finish_folders(folders: list[Folder], numbering: Numbering) -> Iterator[Event]:
+    """Everything that is left to say, and the final layer numbers."""
+    by_name = {folder.name: folder for folder in folders if folder.has_images}
+    for folder in by_name.values():
+        yield from _link_parent(folder, by_name)
+    order = _layer_order(list(by_name.values()))
+    numbers = [0] * len(folders)
+    for layer, folder in enumerate(order):
+        numbers[folder.number] = layer
+    for folder in order:
+        yield from _Finish(folder, numbering).events()
+    yield Layers(numbers, [folder.name for folder in order])
+
+
+def _link_parent(folder: Folder, by_name: dict[str, Folder]) -> Iterator[Note]:
+    if folder.parent is None:
+        return
+    where = posixpath.join(folder.name, "parent")
+    target = posixpath.normpath(posixpath.join(folder.name, folder.parent))
+    older = by_name.get("" if target == "." else target)
+    if older is None or posixpath.isabs(folder.parent):
+        yield Note("parent", where, f"leads to {folder.parent!r}, which is not in the image: older pages are missing")
+        return
+    folder.older = older
+
+
+def _layer_order(folders: list[Folder]) -> list[Folder]:
+    """Newest first, each followed by its parents; loops are cut where they close."""
+    parents = {id(folder.older) for folder in folders if folder.older is not None}
+    heads = [folder for folder in folders if id(folder) not in parents]
+    order: list[Folder] = []
+    for head in sorted(heads, key=lambda f: f.name) + sorted(folders, key=lambda f: f.name):
+        step: Folder | None = head
+        while step is not None and step not in order:
+            order.append(step)
+            step = step.older
+    return order
+
+
+class _Finish:
+    """The end of one layer."""
+
+    def __init__(self, folder: Folder, numbering: Numbering) -> None:
+        self.folder = folder
+        self.state = folder.state
+        self.numbering = numbering
+        self.outbox = Outbox(folder.state)
+
+    def events(self) -> Iterator[Event]:
+        """All of it, in a fixed order."""
+        yield from self._memories("pagemap-", "mem", "pagemap")
+        yield from self._memories("pagemap-shmem-", "shmem", "pagemap-shmem")
+        yield from self._nodes()
+        for part in (self._tasks, self._namespaces, self._epolls, self._locks, self._mounts, self._sockets, self._devices):
+            part()
+        out = self.outbox
+        yield Edges(self.folder.number, out.sources, out.roles, out.kinds, out.keys)
+        yield from self._aliases()
+        yield from self._settle()
+
+    def _refer(self, source: int, role: str, kind: str, key: int) -> None:
+        self.outbox.source = source
+        self.outbox.refer(role, KIND[kind], key)
+
+    def _has(self, kind: str, number: int) -> bool:
+        return number in self.state.present.get(kind, ())
+
+    # -- memory --------------------------------------------------------------------------------------------
+
+    def _memories(self, prefix: str, kind: str, map_kind: str) -> Iterator[Event]:
+        for base in sorted(self.folder.pagemaps):
+            number = base.removeprefix(prefix).removesuffix(".img")
+            if not base.startswith(prefix) or not number.isdigit():
+                continue
+            segments = Segments()
+            yield from memory_of(self.folder, base, segments)
+            ordinal = self.numbering.take(1)
+            yield Derived(KIND[kind], self.folder.number, int(number), True, *segments.columns())
+            self._refer(ordinal, "pagemap", map_kind, int(number))
+            if segments.older and self.folder.older is not None:
+                yield self._older(ordinal, kind, int(number))
+            if kind == "mem":
+                self.state.present.setdefault("mem", set()).add(int(number))
+
+    def _older(self, ordinal: int, kind: str, number: int) -> Edges:
+        assert self.folder.older is not None  # for mypy: the caller asked
+        out = Outbox(self.state)
+        out.source = ordinal
+        out.refer("older", KIND[kind], number)
+        return Edges(self.folder.older.number, out.sources, out.roles, out.kinds, out.keys)
+
+    # -- nodes without bytes -------------------------------------------------------------------------------
+
+    def _node(self, kind: str, key: int) -> tuple[int, Derived]:
+        none = array("Q")
+        node = Derived(KIND[kind], self.folder.number, key, False, none, none, none, none)
+        return self.numbering.take(1), node
+
+    def _nodes(self) -> Iterator[Event]:
+        data_kinds = ("pipe-data", "fifo-data")
+        for pipe in sorted(self.state.pipes):
+            ordinal, node = self._node("pipe", pipe)
+            yield node
+            for kind in data_kinds:
+                if pipe in self.state.keys.get(kind, ()):
+                    self._refer(ordinal, "data", kind, pipe)
+        for ns in sorted(set().union(*(self.state.present.get(kind, set()) for kind in NS_FILES))):
+            ordinal, node = self._node("ns", ns)
+            yield node
+            self._ns_parts(ordinal, ns)
+
+    def _ns_parts(self, ordinal: int, ns: int) -> None:
+        for kind in NS_KINDS:
+            if self._has(kind, ns):
+                self._refer(ordinal, "part", kind, ns)
+        for kind in NS_PAIRS:
+            for key in sorted(self.state.keys.get(kind, ())):
+                if key >> 32 == ns:
+                    self._refer(ordinal, "part", kind, key)
+
+    # -- references ----------------------------------------------------------------------------------------
+
+    def _tasks(self) -> None:
+        for ordinal, pid, threads in self.state.tasks:
+            self._refer(ordinal, "core", "core", pid)
+            for tid in threads:
+                if tid != pid:
+                    self._refer(ordinal, "thread", "core", tid)
+            alive = self.state.states.get(pid, DEAD[0]) not in DEAD
+            for kind in ("ids", "mm", "fs", "pagemap"):
+                if alive or self._has(kind, pid):
+                    self._refer(ordinal, kind, kind, pid)
+            for kind in ("mem", "creds"):
+                if self._has(kind, pid):
+                    self._refer(ordinal, kind, kind, pid)
+
+    def _namespaces(self) -> None:
+        """Process and cgroup namespaces have files only in some cases."""
+        for ordinal, _, _, namespaces in self.state.ids:
+            for ns in namespaces:
+                if ns not in self.state.root_ids and any(self._has(kind, ns) for kind in NS_FILES):
+                    self._refer(ordinal, "namespace", "ns", ns)
+
+    def _epolls(self) -> None:
+        """An epoll watches descriptor numbers: of every table that holds the epoll."""
+        if not self.state.epolls:
+            return
+        holders: dict[int, list[int]] = {}
+        for table, files in self.state.fd_files.items():
+            for number in set(files):
+                holders.setdefault(number, []).append(table)
+        for ordinal, number, watched in self.state.epolls:
+            for table in holders.get(number, ()):
+                for fd in dict.fromkeys(watched):
+                    self._refer(ordinal, "watches", "fd", table << 32 | fd)
+
+    def _locks(self) -> None:
+        tables = {pid: files_id for _, pid, files_id, _ in self.state.ids}
+        for ordinal, pid, fd in self.state.locks:
+            if pid in tables and fd >= 0:
+                self._refer(ordinal, "fd", "fd", tables[pid] << 32 | fd)
+
+    def _mounts(self) -> None:
+        for ordinal, parent, device in self.state.mounts:
+            if parent in self.state.mount_ids:  # the root's parent is outside
+                self._refer(ordinal, "parent-mount", "mnt", parent)
+            for kind in ("tmpfs-dev", "autofs"):
+                if self._has(kind, device):
+                    self._refer(ordinal, "content", kind, device)
+
+    def _sockets(self) -> None:
+        for ordinal, ino in self.state.inet:
+            if self._has("tcp-stream", ino):
+                self._refer(ordinal, "stream", "tcp-stream", ino)
+
+    def _devices(self) -> None:
+        for ordinal, ns, peer_index, peer_nsid, master in self.state.devices:
+            if master:
+                self._refer(ordinal, "device", "netdev", ns << 32 | master)
+            peer_ns = ns if peer_nsid < 0 else self.state.net_ids.get((ns, peer_nsid))
+            if peer_index and peer_ns is not None:
+                self._refer(ordinal, "peer", "netdev", peer_ns << 32 | peer_index)
+
+    # -- settling ------------------------------------------------------------------------------------------
+
+    def _aliases(self) -> Iterator[Event]:
+        keys, ordinals = self.state.unix
+        if keys:
+            yield Alias(KIND["unix"], self.folder.number, keys, ordinals)
+
+    def _settle(self) -> Iterator[Event]:
+        number, state = self.folder.number, self.state
+        legacy = tuple(sorted(KIND[name] for name in LEGACY_FILE_KINDS.values()))
+        if state.has_files_img or not any(state.present.get(name) for name in LEGACY_FILE_KINDS.values()):
+            yield Retarget(number, legacy, KIND["file"])
+        if state.root_ids:
+            yield Forget(number, KIND["ns"], tuple(sorted(state.root_ids)))
+        if not state.mount_ids:
+            yield Forget(number, KIND["mnt"], None)

@@ -1,0 +1,48 @@
+"""The protobuf messages of CRIU images: criu.proto, and its compiled form that is loaded here.
+
+The compiled form is a serialized FileDescriptorSet and not generated Python, since generated code refuses
+protobuf runtimes other than those it was made for.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from objref.errors import UsageError
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor_pool import DescriptorPool
+    from google.protobuf.message import Message
+
+__all__ = ["PACKAGE", "message_class"]
+
+PACKAGE = "objref.criu"
+
+
+@cache
+def message_class(name: str) -> type[Message]:
+    """The class of the message that CRIU calls `name`, such as "mm_entry"; made at first use.
+
+    Raises UsageError when criu.proto has no message of that name.
+    """
+    from google.protobuf.message_factory import GetMessageClass
+
+    try:
+        descriptor = _pool().FindMessageTypeByName(f"{PACKAGE}.{name}")
+    except KeyError:
+        raise UsageError(f"CRIU message {name!r}: criu.proto has none of that name") from None
+    return GetMessageClass(descriptor)
+
+
+@cache
+def _pool() -> DescriptorPool:
+    """A pool of our own: the process-wide one is not ours to fill, and a name may be defined there only once."""
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+    from google.protobuf.descriptor_pool import DescriptorPool
+
+    pool = DescriptorPool()
+    for file in FileDescriptorSet.FromString(files(__name__).joinpath("criu.protoset").read_bytes()).file:
+        pool.Add(file)
+    return pool

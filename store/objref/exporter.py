@@ -1,0 +1,100 @@
+"""Export: container → the original bytes, as a stream, a file or a directory. The digest is checked before it is called done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from objref.errors import SourceError, UsageError
+
+if TYPE_CHECKING:
+    from objref.image import Image
+
+__all__ = ["FORMS", "Exported", "export_image"]
+
+FORMS = ("auto", "directory", "tar")
+
+
+class Exported(NamedTuple):
+    """What an export made."""
+
+    form: str
+    """"directory" or "tar"."""
+    bytes: int
+    """Length of the stream."""
+    folders: list[str]
+    """Where the image directories are in a directory that was made, newest layer first."""
+    notes: list[str]
+    """What could not be restored, such as owners when not root."""
+
+
+def export_image(
+    image: Image,
+    dest: str | os.PathLike[str] | BinaryIO,
+    *,
+    form: str = "auto",
+    replace: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Exported:
+    """Write the original of an image.
+
+    dest  a binary file object: the stream (for a directory its canonical tar) is written to it; a path: see form
+    form  "directory": recreate the files below dest, which must be absent or empty; "tar": the stream as one file;
+          "auto": what the image was imported from
+
+    Errors: IntegrityError when the bytes are not those that were imported (a file or directory is then not left behind; of a pipe
+    the last part is held back), UsageError, SourceError.
+    """
+    if form not in FORMS:
+        raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
+    stream = _counted(image.stream(), progress)
+    if not isinstance(dest, str | os.PathLike):
+        if form == "directory":
+            raise UsageError("a directory cannot be written to a pipe: name a folder, or leave the form at tar")
+        return _to_pipe(stream, dest)
+    if form == "auto":
+        form = "directory" if image.meta.get("source", {}).get("kind") == "directory" else "tar"
+    return _to_directory(image, stream, dest) if form == "directory" else _to_file(stream, dest, replace)
+
+
+def _counted(stream: Iterator[Any], progress: Callable[[int], None] | None) -> Iterator[bytes | memoryview]:
+    done = 0
+    for chunk in stream:
+        yield chunk
+        done += len(chunk)
+        if progress is not None:
+            progress(done)
+
+
+def _to_pipe(stream: Iterator[bytes | memoryview], dest: BinaryIO) -> Exported:
+    done = 0
+    try:
+        for chunk in stream:
+            dest.write(chunk)
+            done += len(chunk)
+        dest.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SourceError(f"output: cannot write after {done} bytes: {os.strerror(error.errno or 0)}") from None
+    return Exported("tar", done, [], [])
+
+
+def _to_file(stream: Iterator[bytes | memoryview], dest: str | os.PathLike[str], replace: bool) -> Exported:
+    from objref.container.output import Output
+
+    with Output(dest, replace=replace) as output:
+        for chunk in stream:
+            output.write(chunk)
+        output.commit()
+        return Exported("tar", output.position, [], [])
+
+
+def _to_directory(image: Image, stream: Iterator[bytes | memoryview], dest: str | os.PathLike[str]) -> Exported:
+    from objref.dialects.extract import extract
+
+    notes = extract((bytes(chunk) for chunk in stream), dest)
+    folders = [os.path.join(os.fspath(dest), folder) if folder else os.fspath(dest) for folder in image.layers]
+    shown = [f"{os.fsdecode(note.name)}: {note.text}" for note in notes]
+    return Exported("directory", image.stream_length, folders, shown)

@@ -1,0 +1,301 @@
+"""Reading an image: objects by id, their bytes and references.
+
+Nothing is read before it is asked for. An open image may be read from many threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, BinaryIO, NamedTuple
+
+from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
+
+from objref.container import format as f
+from objref.container.reader import Container
+from objref.container.source import BytesSource, FileSource, Source, open_path
+from objref.errors import FormatError, NotFoundError, UsageError
+from objref.limits import DEFAULT, Limits
+from objref.names import format_objref, parse_key, parse_objref
+from objref.object import Object, Reference
+from objref.space import Space, open_space
+
+__all__ = ["Image", "KindCount", "open_image"]
+
+
+class KindCount(NamedTuple):
+    """How many objects of a kind there are, and how many bytes they hold."""
+
+    name: str
+    count: int
+    bytes: int
+
+
+def open_image(
+    image: str | os.PathLike[str] | bytes | BinaryIO, *, access: str = "auto", limits: Limits = DEFAULT
+) -> Image:
+    """Open an image: a path, its bytes, or a seekable binary file object.
+
+    access  "map" for long-lived readers of files that nobody shortens, "pread" for one question or a file of others;
+            "auto" maps what belongs to you and only you can write
+
+    Errors: SourceError, UsageError (not a regular file), FormatError and its kin (not an image, torn, damaged, too new).
+
+    >>> import objref
+    >>> with objref.open("tree.objref") as image:
+    ...     image["task:100"].kind
+    'task'
+    """
+    source: Source
+    if isinstance(image, bytes | bytearray | memoryview):
+        source = BytesSource(image)
+    elif isinstance(image, str | os.PathLike):
+        source = open_path(image, access)
+    else:
+        source = FileSource(image)
+    try:
+        return Image(Container(source, limits))
+    except BaseException:
+        source.close()
+        raise
+
+
+class Image:
+    """An open image. A context manager; close it when done.
+
+    `image["file"]` is the read-only mapping of one space, `image["file:31"]` one object.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self.container = container
+        self._spaces: dict[tuple[int, str], f.SpaceEntry] | None = None
+        self._opened: dict[tuple[int, str], Space] = {}
+        self._kinds: dict[int, f.KindEntry] | None = None
+        self._roles: dict[int, f.RoleEntry] | None = None
+        self._objects: ObjectTable | None = None
+        self._references: ReferenceTable | None = None
+        self._meta: dict[str, Any] | None = None
+
+    # -- what there is -------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Number of objects."""
+        return self.container.footer.objects
+
+    @property
+    def stream_length(self) -> int:
+        """Bytes of the original stream."""
+        return self.container.footer.stream_length
+
+    @property
+    def stream_sha256(self) -> str:
+        """SHA-256 of the original stream, in hexadecimal."""
+        return self.container.footer.stream_digest.hex()
+
+    @property
+    def reference_count(self) -> int:
+        """Number of references between objects."""
+        return self.container.footer.references
+
+    @property
+    def dangling_count(self) -> int:
+        """How many references name an object that is not in the image."""
+        return self.reference_table.dangling_count
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What made this file, from what, with which options: what the file says of itself."""
+        if self._meta is None:
+            self._meta = self.container.meta()
+        return self._meta
+
+    @property
+    def layers(self) -> list[str]:
+        """Folder of each layer in the source, newest first."""
+        found = self.meta.get("layers", [])
+        return [str(path) for path in found] if isinstance(found, list) else []
+
+    def notes(self) -> list[dict[str, str]]:
+        """What the import noticed: dicts of `what`, `where`, `text`."""
+        import json
+
+        try:
+            lines = [json.loads(line) for line in bytes(self.container.table("NOTES")).splitlines()]
+        except ValueError as error:
+            raise FormatError(f"table NOTES is not JSON lines: {error}") from None
+        return [{str(k): str(v) for k, v in line.items()} for line in lines if isinstance(line, dict)]
+
+    def kinds(self) -> list[KindCount]:
+        """The kinds that have objects, in the dialect's order."""
+        return [KindCount(k.name, k.count, k.bytes) for k in self.container.kinds if k.count]
+
+    def spaces(self) -> list[tuple[int, str]]:
+        """(layer, name) of every space."""
+        return list(self._all_spaces())
+
+    # -- finding -------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Any:
+        """`image["file"]`: the Space of that name (`image["1/file"]` of layer 1). `image["file:31"]`: an Object.
+
+        NotFoundError (a KeyError) has the nearest names that exist.
+        """
+        if not isinstance(name, str):
+            raise UsageError(f'an image is asked by name, image["file:31"] or image["file"][31], not by {name!r}')
+        return self.object(name) if ":" in name else self.space(name)
+
+    def space(self, name: str, layer: int = 0) -> Space:
+        """A space by its name; `1/file` names layer 1."""
+        prefix, slash, rest = name.partition("/")
+        if slash and prefix.isdigit():
+            layer, name = int(prefix), rest
+        found = self._opened.get((layer, name))
+        if found is None:
+            entry = self._all_spaces().get((layer, name))
+            if entry is None:
+                raise self._no_space(layer, name)
+            found = self._opened[layer, name] = open_space(self, entry)
+        return found
+
+    def _no_space(self, layer: int, name: str) -> NotFoundError:
+        from difflib import get_close_matches
+
+        here = sorted({n for number, n in self._all_spaces() if number == layer})
+        if not here:
+            return NotFoundError(f"the image has no layer {layer}; it has {max(len(self.layers), 1)}, counted from 0")
+        near = tuple(get_close_matches(name, here, 3))
+        hint = ", ".join(near or here[:12])
+        return NotFoundError(f"no space {name!r} in layer {layer}; there is: {hint}", near)
+
+    def object(self, name: str) -> Object:
+        """An object by its objref."""
+        parsed = parse_objref(name)
+        space = self.space(parsed.space, parsed.layer)
+        return space.claimed(parse_key(parsed.key, space.form), parsed.claim)
+
+    def get(self, name: str) -> Object | None:
+        """An object by its objref, or None."""
+        try:
+            return self.object(name)
+        except NotFoundError:
+            return None
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def by_ordinal(self, ordinal: int) -> Object:
+        """The object with this ordinal, 0 <= ordinal < len(image)."""
+        return Object(self, ordinal, self.object_table.row(ordinal))
+
+    def objects(self, kind: str | None = None) -> Iterator[Object]:
+        """All objects, or those of a kind, in stream order."""
+        wanted = None if kind is None else self._kind_number(kind)
+        for ordinal in range(len(self)):
+            row = self.object_table.row(ordinal)
+            if wanted is None or row.kind == wanted:
+                yield Object(self, ordinal, row)
+
+    def _kind_number(self, name: str) -> int:
+        from difflib import get_close_matches
+
+        numbers = {k.name: k.id for k in self.container.kinds}
+        if name not in numbers:
+            present = [k.name for k in self.container.kinds if k.count]
+            near = tuple(get_close_matches(name, present, 3))
+            raise NotFoundError(f"no kind {name!r}; there is: {', '.join(near or present)}", near)
+        return numbers[name]
+
+    # -- tables, opened at first use -----------------------------------------------------------------------
+
+    def _all_spaces(self) -> dict[tuple[int, str], f.SpaceEntry]:
+        if self._spaces is None:
+            self._spaces = {(s.layer, s.name): s for s in self.container.spaces}
+        return self._spaces
+
+    @property
+    def object_table(self) -> ObjectTable:
+        """Rows by ordinal."""
+        if self._objects is None:
+            self._objects = self.container.objects()
+        return self._objects
+
+    @property
+    def reference_table(self) -> ReferenceTable:
+        """References by ordinal."""
+        if self._references is None:
+            self._references = self.container.references()
+        return self._references
+
+    def kind_name(self, number: int) -> str:
+        """Name of a kind number."""
+        if self._kinds is None:
+            self._kinds = {k.id: k for k in self.container.kinds}
+        return self._kinds[number].name if number in self._kinds else f"kind{number}"
+
+    def role(self, number: int) -> f.RoleEntry:
+        """A role of references by number."""
+        if self._roles is None:
+            self._roles = {r.id: r for r in self.container.roles}
+        return self._roles.get(number, f.RoleEntry(number, "?", f"role{number}"))
+
+    def objref(self, ordinal: int, kind: int) -> str:
+        """The objref of an object of this kind."""
+        name = self.kind_name(kind)
+        for layer, space_name in self._all_spaces():
+            if space_name == name:
+                space = self.space(name, layer)
+                found = space.claim(ordinal)
+                if found is not None:
+                    return format_objref(layer, name, found[0], space.form, found[1])
+        return f"{name}#{ordinal}"
+
+    def dangling_objref(self, index: int) -> str:
+        """The objref that a dangling reference names."""
+        lost = self.reference_table.dangling(index)
+        name = self.kind_name(lost.kind)
+        entry = self._all_spaces().get((lost.layer, name))
+        form = entry.form if entry is not None else self._form_elsewhere(name)
+        return format_objref(lost.layer, name, lost.key, form)
+
+    def _form_elsewhere(self, name: str) -> int:
+        """The form of a space that this image does not have."""
+        from objref.dialects.criu_kinds import KIND, KINDS
+
+        form = KINDS[KIND[name]].form if name in KIND else 0
+        return 0 if form == FORM_BYTES else form
+
+    def references(self, ordinal: int) -> list[Reference]:
+        """References from an object."""
+        return [Reference(self, edge) for edge in self.reference_table.of(ordinal)]
+
+    def referrers(self, ordinal: int) -> list[Reference]:
+        """References to an object."""
+        return [Reference(self, edge) for edge in self.reference_table.to(ordinal)]
+
+    # -- the stream ----------------------------------------------------------------------------------------
+
+    def stream(self) -> Iterator[bytes | memoryview]:
+        """The original bytes in order. IntegrityError at the end if they are not what was imported."""
+        return self.container.stream()
+
+    def export(self, dest: str | os.PathLike[str] | BinaryIO, *, form: str = "auto", replace: bool = False) -> Any:
+        """Give the original back; see `objref.exporter.export_image`."""
+        from objref.exporter import export_image
+
+        return export_image(self, dest, form=form, replace=replace)
+
+    def close(self) -> None:
+        """Let go of the file. Objects of this image cannot be read any more."""
+        self.container.close()
+
+    def __enter__(self) -> Image:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<objref image {self.container.source.name}: {len(self)} objects>"

@@ -1,0 +1,368 @@
+"""Import: source → splitter → container, in one pass.
+
+The collector below is the only place where events of a dialect meet the writer: it appends the runs, turns tokens into
+extents, and keeps the columns of the index.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+from objref_index import FORM_BYTES
+from objref_index.build import Alias, Columns, Index
+from objref_index.objects import LISTED, NOWHERE, SPARSE
+
+from objref.container import format as f
+from objref.container.output import Output
+from objref.container.writer import ContainerWriter, Options, TableData
+from objref.dialects import events as ev
+from objref.limits import DEFAULT, Limits
+from objref.sources import open_source
+
+__all__ = ["Options", "Report", "import_image"]
+
+SEPARATORS = (",", ":")
+
+
+class Report(NamedTuple):
+    """What an import made. Lengths in bytes."""
+
+    path: str
+    stream_length: int
+    stream_sha256: str
+    file_length: int
+    objects: int
+    references: int
+    dangling: int
+    notes: list[ev.Note]
+    notes_left_out: int
+
+
+def import_image(
+    source: str | os.PathLike[str] | BinaryIO,
+    image: str | os.PathLike[str],
+    *,
+    options: Options | None = None,
+    parent_root: str | os.PathLike[str] | None = None,
+    replace: bool = False,
+    limits: Limits = DEFAULT,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Read a CRIU image directory, or a tar of it (plain, gzip, zstd, xz, bzip2), once, and write it to one file.
+
+    source       a directory, a file, or a binary file object such as a pipe
+    image        the file to make; it appears only when it is whole
+    options      how to store it
+    parent_root  how far `parent` links of a directory may lead; default: the folder that holds the directory
+    replace      whether an existing file may be replaced
+    progress     called with the number of stream bytes done, about once a MiB
+
+    Errors: UsageError (a destination in use, a source that is no image), SourceError (the system refused), FormatError (a
+    damaged archive). After an error nothing is left under the final name.
+    """
+    from objref.dialects.criu import CriuSplitter
+
+    options = options or Options()
+    splitter = CriuSplitter(limits)
+    skipped: list[ev.Note] = []
+
+    def on_skip(name: bytes, reason: str) -> None:
+        skipped.append(ev.Note("skipped", os.fsdecode(name), reason))
+
+    with (
+        Output(image, replace=replace) as output,
+        open_source(source, root=parent_root, on_skip=on_skip, limits=limits) as stream,
+    ):
+        writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
+        try:
+            collector = _Collector(writer, splitter, limits)
+            for chunk in stream:
+                collector.take(splitter.feed(chunk))
+                writer.end_batch()
+                if progress is not None:
+                    progress(writer.stream_length)
+            collector.take(splitter.finish())
+            collector.take(skipped)
+            report = collector.finish(_about_source(stream))
+        finally:
+            writer.close()
+        output.commit()
+    return report._replace(path=os.fspath(image))
+
+
+def _about_source(stream: Any) -> dict[str, Any]:
+    return {"kind": stream.kind, "compression": stream.compression}
+
+
+class _Extents:
+    """Where the bytes of a token went, in order. Mutable."""
+
+    __slots__ = ("ends", "lengths", "length", "where")
+
+    def __init__(self) -> None:
+        self.where = array("Q")
+        self.lengths = array("Q")
+        self.ends = array("Q")
+        self.length = 0
+
+    def add(self, where: int, length: int, merge: bool = True) -> None:
+        """`where` is section << 48 | address."""
+        self.length += length
+        if merge and self.where and self.where[-1] + self.lengths[-1] == where:
+            self.lengths[-1] += length
+            self.ends[-1] += length
+            return
+        self.where.append(where)
+        self.lengths.append(length)
+        self.ends.append(self.length)
+
+    def span(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """(where, length) of the extents that hold these bytes."""
+        i = bisect_right(self.ends, offset)
+        while length:
+            inside = offset - (self.ends[i] - self.lengths[i])
+            part = min(length, self.lengths[i] - inside)
+            yield self.where[i] + inside, part
+            offset += part
+            length -= part
+            i += 1
+
+
+class _Collector:
+    """Takes events, fills the writer and the index. Mutable."""
+
+    def __init__(self, writer: ContainerWriter, splitter: ev.Splitter, limits: Limits) -> None:
+        self._writer = writer
+        self._splitter = splitter
+        self._limits = limits
+        self._columns = Columns()
+        self._columns.names[0] = []
+        self._tokens: dict[int, _Extents] = {}
+        self._paged: set[int] = set()
+        self._last = 0
+        self._notes: list[ev.Note] = []
+        self._notes_left_out = 0
+        self._layers: list[str] = []
+        self._late: list[ev.Retarget | ev.Forget] = []
+        self._numbers: list[int] | None = None
+        self._on: dict[type, Callable[[Any], None]] = {
+            ev.Run: self._run,
+            ev.Pages: self._pages,
+            ev.Objects: self._objects,
+            ev.Whole: self._whole,
+            ev.Derived: self._derived,
+            ev.Edges: self._edges,
+            ev.Alias: self._alias,
+            ev.Retarget: self._late.append,
+            ev.Forget: self._late.append,
+            ev.Layers: self._set_layers,
+            ev.Note: self._note,
+        }
+
+    def take(self, events: Iterator[ev.Event] | Sequence[ev.Event]) -> None:
+        """All of these events."""
+        on = self._on
+        for event in events:
+            on[type(event)](event)
+
+    # -- bytes ---------------------------------------------------------------------------------------------
+
+    def _run(self, run: ev.Run) -> None:
+        section = self._writer.section(run.section, bulk=run.bulk)
+        where = section << 48 | self._writer.append(section, run.data)
+        self._last = where
+        for token, start, length in run.parts:
+            self._extents(token).add(where + start, length, merge=start == 0)
+
+    def _pages(self, pages: ev.Pages) -> None:
+        where = self._writer.page_section << 48 | self._writer.append_pages(pages.data)
+        for token in pages.tokens:
+            self._extents(token).add(where, len(pages.data))
+            self._paged.add(token)
+
+    def _extents(self, token: int) -> _Extents:
+        found = self._tokens.get(token)
+        if found is None:
+            found = self._tokens[token] = _Extents()
+        return found
+
+    # -- objects -------------------------------------------------------------------------------------------
+
+    def _objects(self, objects: ev.Objects) -> None:
+        import numpy as np
+
+        where = np.array(objects.starts, np.uint64) + np.uint64(self._last)
+        what = np.array(objects.lengths, np.uint64) | np.uint64(objects.kind << 48)
+        self._columns.add(objects.layer, objects.keys, where, what)
+
+    def _add(self, kind: int, layer: int, key: int, where: int, length: int) -> None:
+        self._columns.add(layer, [key], [where], [kind << 48 | length])
+
+    def _whole(self, whole: ev.Whole) -> None:
+        extents = self._tokens.get(whole.token) or _Extents()
+        key = whole.key
+        if isinstance(key, bytes):
+            names = self._columns.names[whole.kind]
+            names.append(key)
+            key = len(names) - 1
+        where, length = self._place(extents, whole)
+        self._add(whole.kind, whole.layer, key, where, length)
+        if (whole.kind == 0 or not whole.merge) and whole.token not in self._paged:
+            self._tokens.pop(whole.token, None)
+
+    def _place(self, extents: _Extents, whole: ev.Whole) -> tuple[int, int]:
+        if whole.runs is not None:
+            return self._listed(False, _with_holes(extents, whole.runs, whole.size)), whole.size
+        if not extents.length:
+            return NOWHERE, 0
+        if len(extents.where) == 1:
+            return extents.where[0], extents.length
+        rows = ((end - length, where, length) for end, where, length in
+                zip(extents.ends, extents.where, extents.lengths, strict=True))  # fmt: skip
+        return self._listed(False, rows), extents.length
+
+    def _listed(self, sparse: bool, rows: Iterator[tuple[int, int, int]]) -> int:
+        """Put an extent list into the extents table; returns the first word of the object's row."""
+        words = array("Q", [SPARSE if sparse else 0, 0, 0])
+        for at, where, length in rows:
+            words.extend((at, where, length))
+        words[1] = len(words) // 3 - 1
+        words[2] = sum(words[5::3])
+        index = self._columns.extents.count // 3
+        self._columns.extents.extend(words)
+        return LISTED << 48 | index
+
+    def _derived(self, made: ev.Derived) -> None:
+        if not made.at:
+            where, length = (self._listed(True, iter(())) if made.sparse else NOWHERE), 0
+        else:
+            where, length = self._listed(made.sparse, self._spans(made)), sum(made.lengths)
+        self._add(made.kind, made.layer, made.key, where, length)
+
+    def _spans(self, made: ev.Derived) -> Iterator[tuple[int, int, int]]:
+        for at, token, offset, length in zip(made.at, made.tokens, made.offsets, made.lengths, strict=True):
+            if not token:
+                yield at, NOWHERE, length
+                continue
+            for where, part in self._tokens[token].span(offset, length):
+                yield at, where, part
+                at += part
+
+    # -- the rest ------------------------------------------------------------------------------------------
+
+    def _edges(self, edges: ev.Edges) -> None:
+        self._columns.refer(edges.sources, edges.roles, edges.layer, edges.kinds, edges.keys)
+
+    def _alias(self, alias: ev.Alias) -> None:
+        import numpy as np
+
+        keys, ordinals = np.array(alias.keys, np.uint64), np.array(alias.ordinals, np.uint32)
+        self._columns.aliases.append(Alias(alias.kind, alias.layer, keys, ordinals))
+
+    def _set_layers(self, layers: ev.Layers) -> None:
+        self._numbers, self._layers = layers.numbers, layers.paths
+
+    def _note(self, note: ev.Note) -> None:
+        if len(self._notes) < self._limits.notes:
+            self._notes.append(note)
+        else:
+            self._notes_left_out += 1
+
+    # -- the end -------------------------------------------------------------------------------------------
+
+    def finish(self, source: dict[str, Any]) -> Report:
+        """Build the index and write it."""
+        for late in self._late:
+            if isinstance(late, ev.Retarget):
+                self._columns.retarget(*late)
+            else:
+                self._columns.forget(*late)
+        if self._numbers:
+            self._columns.relayer(self._numbers)
+        kinds = self._splitter.kinds
+        byte_kinds = frozenset(i for i, kind in enumerate(kinds) if kind.form == FORM_BYTES)
+        index = self._columns.build(byte_kinds)
+        self._report_claims(index)
+        footer = self._writer.finish(
+            self._tables(index, source),
+            [self._space(i + 1, space) for i, space in enumerate(index.spaces)],
+            [f.KindEntry(i, *index.counts.get(i, (0, 0)), name=kind.name) for i, kind in enumerate(kinds)],
+            [f.RoleEntry(i, role.strength, role.name) for i, role in enumerate(self._splitter.roles)],
+            index.objects,
+            index.references,
+        )
+        return Report(
+            "", footer.stream_length, footer.stream_digest.hex(), footer.file_length, index.objects, index.references,
+            index.dangling, self._notes, self._notes_left_out,
+        )  # fmt: skip
+
+    def _report_claims(self, index: Index) -> None:
+        for space in index.spaces:
+            extra = space.shape.count - space.shape.distinct
+            if extra:
+                name = self._splitter.kinds[space.kind].name
+                self._note(ev.Note("claimed-twice", name, f"{extra} objects claim a key that another one has: all are kept"))
+
+    def _space(self, number: int, space: Any) -> f.SpaceEntry:
+        shape, kind = space.shape, self._splitter.kinds[space.kind]
+        flags = f.SPACE_RUN * shape.run | f.SPACE_CONTIGUOUS * (shape.first is not None) | f.SPACE_ALIAS * space.alias
+        return f.SpaceEntry(
+            number, space.kind, space.layer, kind.form, flags, shape.count, shape.base, shape.first or 0, shape.distinct,
+            shape.radix_bits, shape.radix_shift, kind.name,
+        )  # fmt: skip
+
+    def _tables(self, index: Index, source: dict[str, Any]) -> list[TableData]:
+        tables = [
+            TableData(name, i + 1, memoryview(data).cast("B"))
+            for i, space in enumerate(index.spaces)
+            for name, data in space.tables.items()
+            if len(data)
+        ]
+        tables += [TableData(name, 0, memoryview(data).cast("B")) for name, data in index.tables.items() if len(data)]
+        tables.append(TableData("META", 0, _json(self._meta(source))))
+        notes = [note._asdict() for note in self._notes]
+        if notes:
+            tables.append(TableData("NOTES", 0, b"\n".join(_json(note) for note in notes)))
+        return tables
+
+    def _meta(self, source: dict[str, Any]) -> dict[str, Any]:
+        from objref._version import library_versions, version
+
+        seen = self._writer.seen
+        return {
+            "producer": f"objref {version()}",
+            "libraries": library_versions(),
+            "dialect": "criu",
+            "source": source,
+            "options": self._writer.options._asdict(),
+            "layers": self._layers,
+            "pages": {"all": seen.pages, "zero": seen.zero, "repeated": seen.repeated, "cap_reached": seen.full},
+            "notes_left_out": self._notes_left_out,
+        }
+
+
+def _with_holes(
+    extents: _Extents, runs: tuple[tuple[int, int], ...], size: int
+) -> Iterator[tuple[int, int, int]]:
+    """Rows of a file with holes: data from the extents, zero bytes between."""
+    stored = at = 0
+    for offset, length in (*runs, (size, 0)):
+        if offset > at:
+            yield at, NOWHERE << 48, offset - at
+        at = offset
+        for where, part in extents.span(stored, length):
+            yield at, where, part
+            at += part
+        stored += length
+
+
+def _json(value: Any) -> bytes:
+    """Canonical JSON. Names of an image may hold bytes that are not UTF-8: they stay escaped."""
+    return json.dumps(value, separators=SEPARATORS, sort_keys=True).encode("ascii")
+
+

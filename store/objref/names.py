@@ -1,0 +1,81 @@
+"""Objrefs as text: `file:31`, `1/task:17` (layer 1), `fd:3/0` (a pair), `member:checkpoint/pstree.img`, `file:31~2` (the second claim).
+
+Keys are written as the form of their space says. When reading, numbers may be decimal or 0x…, whatever the form.
+Bytes of names that are not plain UTF-8 text, `%` and `~` are written as %XX.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from objref_index import FORM_BYTES, FORM_HEX, FORM_PAIR
+
+from objref.errors import UsageError
+
+__all__ = ["Name", "format_key", "format_objref", "parse_key", "parse_objref"]
+
+OBJREF = re.compile(r"(?:(?P<layer>\d{1,5})/)?(?P<space>[a-z][a-z0-9_-]*):(?P<key>.*?)(?:~(?P<claim>[1-9]\d{0,9}))?", re.S)
+ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+MAX = (1 << 64) - 1
+
+
+class Name(NamedTuple):
+    """An objref taken apart; the key is still text, its space says how to read it."""
+
+    layer: int
+    space: str
+    key: str
+    claim: int
+
+
+def parse_objref(text: str) -> Name:
+    """UsageError when the text has not the form [LAYER/]SPACE:KEY[~N]."""
+    match = OBJREF.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{text!r} is no objref: expected [LAYER/]SPACE:KEY, such as file:31 or 1/task:17")
+    return Name(int(match["layer"] or 0), match["space"], match["key"], int(match["claim"] or 1))
+
+
+def _number(text: str, limit: int, whole: str) -> int:
+    try:
+        value = int(text, 16 if text[:2].lower() == "0x" else 10)
+    except ValueError:
+        raise UsageError(f"{whole!r}: {text!r} is no number") from None
+    if not 0 <= value <= limit:
+        raise UsageError(f"{whole!r}: {text} is not in 0…{limit:#x}")
+    return value
+
+
+def parse_key(text: str, form: int) -> int | bytes:
+    """The key that a text means in a space of this form."""
+    if form == FORM_BYTES:
+        return ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), text.encode("utf-8", "surrogateescape"))
+    if form == FORM_PAIR and "/" in text:
+        high, _, low = text.partition("/")
+        return _number(high, 0xFFFFFFFF, text) << 32 | _number(low, 0xFFFFFFFF, text)
+    return _number(text, MAX, text)
+
+
+def format_key(key: int | bytes, form: int) -> str:
+    """The text of a key."""
+    if isinstance(key, bytes):
+        return "".join(map(_shown, key.decode("utf-8", "surrogateescape")))
+    if form == FORM_HEX:
+        return f"{key:#x}"
+    if form == FORM_PAIR:
+        return f"{key >> 32}/{key & 0xFFFFFFFF}"
+    return str(key)
+
+
+def _shown(char: str) -> str:
+    if char.isprintable() and char not in "%~":
+        return char
+    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def format_objref(layer: int, space: str, key: int | bytes, form: int, claim: int = 1) -> str:
+    """The text of an objref."""
+    prefix = f"{layer}/" if layer else ""
+    suffix = f"~{claim}" if claim > 1 else ""
+    return f"{prefix}{space}:{format_key(key, form)}{suffix}"

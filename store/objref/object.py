@@ -1,0 +1,217 @@
+"""An object of an image, and the references between objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from objref_index import Edge, Extent, Row
+from objref_index.objects import LISTED, NOWHERE
+
+from objref.errors import LimitError, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from objref.image import Image
+
+__all__ = ["Object", "Reference"]
+
+ZEROS = 1 << 20
+
+
+class Object:
+    """One object. Its bytes are read, and checked, when asked for."""
+
+    __slots__ = ("_extents", "_image", "ordinal", "row")
+
+    def __init__(self, image: Image, ordinal: int, row: Row) -> None:
+        self._image = image
+        self.ordinal = ordinal
+        self.row = row
+        self._extents: Any = None
+
+    @property
+    def objref(self) -> str:
+        """Its id, such as `file:31`."""
+        return self._image.objref(self.ordinal, self.row.kind)
+
+    @property
+    def kind(self) -> str:
+        """What it is: task, mm, file, mem, …"""
+        return self._image.kind_name(self.row.kind)
+
+    @property
+    def layer(self) -> int:
+        """The layer it belongs to, 0 the newest."""
+        prefix, slash, _ = self.objref.partition(":")[0].partition("/")
+        return int(prefix) if slash else 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds. Of memory: what is in the image, not what the addresses span."""
+        return self.row.length
+
+    @property
+    def _list(self) -> Any:
+        if self._extents is None:
+            self._extents = self._image.object_table.extents(self.row)
+        return self._extents
+
+    @property
+    def sparse(self) -> bool:
+        """Whether offsets are addresses (a task's memory, a shared segment) with gaps between."""
+        return self.row.section == LISTED and bool(self._list.sparse)
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """(start, stop) of what there is, ascending; ranges that touch are one. Not sparse: [(0, size)]."""
+        joined: list[tuple[int, int]] = []
+        for extent in self._list.extents:
+            if joined and joined[-1][1] == extent.at:
+                joined[-1] = (joined[-1][0], extent.at + extent.length)
+            else:
+                joined.append((extent.at, extent.at + extent.length))
+        return joined
+
+    # -- bytes ---------------------------------------------------------------------------------------------
+
+    @property
+    def bytes(self) -> bytes:
+        """All its bytes. LimitError for large ones (see `limits.read`): use `read` or `chunks`."""
+        if self.sparse:
+            raise UsageError(f"{self.objref} is addressed and has gaps: read a range of {self._span()}")
+        return self._joined(self.chunks(), self.size)
+
+    def _span(self) -> str:
+        ranges = self.ranges
+        return f"{ranges[0][0]:#x}…{ranges[-1][1]:#x}" if ranges else "nothing"
+
+    def _joined(self, chunks: Iterator[bytes | memoryview], size: int) -> bytes:
+        limit = self._image.container.limits.read
+        if size > limit:
+            raise LimitError(f"{self.objref}: {size} bytes at once, limit {limit}: read ranges")
+        return b"".join(chunks)
+
+    def view(self) -> memoryview:
+        """All its bytes, without a copy where they lie in one block."""
+        if self.row.section in (NOWHERE, LISTED):
+            return memoryview(self.bytes)
+        row = self.row
+        return memoryview(self._image.container.read(row.section, row.address, row.length))
+
+    @property
+    def parts(self) -> list[bytes]:
+        """Its extents one by one: of an object with a payload, the message first."""
+        return [self._joined(self._read_extent(e, 0, e.length), e.length) for e in self._list.extents]
+
+    def read(self, start: int = 0, stop: int | None = None) -> bytes:
+        """Bytes start…stop-1: offsets, or addresses of memory. NotFoundError for addresses that are not in the image."""
+        stop = self._stop(start, stop)
+        return self._joined(self.chunks(start, stop), stop - start)
+
+    def _stop(self, start: int, stop: int | None) -> int:
+        if stop is None:
+            stop = self.size if not self.sparse else (self.ranges or [(0, 0)])[-1][1]
+        elif not self.sparse:
+            stop = min(stop, self.size)
+        if not 0 <= start <= stop:
+            raise UsageError(f"{self.objref}: range {start:#x}…{stop:#x} is not ascending or lies outside")
+        return stop
+
+    def chunks(self, start: int | None = None, stop: int | None = None) -> Iterator[bytes | memoryview]:
+        """The bytes of a range, block by block, for objects of any size."""
+        if start is None:
+            start = self._list.extents[0].at if self._list.extents else 0
+        stop = self._stop(start, stop)
+        at = start
+        for extent in self._list.extents:
+            low, high = max(extent.at, at), min(extent.at + extent.length, stop)
+            if low >= high:
+                continue
+            if low > at:
+                raise self._absent(at, min(low, stop))
+            yield from self._read_extent(extent, low - extent.at, high - low)
+            at = high
+        if at < stop:
+            raise self._absent(at, stop)
+
+    def _absent(self, start: int, stop: int) -> NotFoundError:
+        return NotFoundError(f"{self.objref}: {start:#x}…{stop:#x} is not in the image")
+
+    def _read_extent(self, extent: Extent, offset: int, length: int) -> Iterator[bytes | memoryview]:
+        if extent.section == NOWHERE:
+            for done in range(0, length, ZEROS):
+                yield bytes(min(length - done, ZEROS))
+        else:
+            yield from self._image.container.chunks(extent.section, extent.address + offset, length)
+
+    # -- meaning -------------------------------------------------------------------------------------------
+
+    def decode(self) -> dict[str, Any]:
+        """Its fields, as `crit show` names and writes them. UsageError for kinds without fields."""
+        from objref.dialects.criu_view import decode
+
+        return decode(self)
+
+    @property
+    def references(self) -> list[Reference]:
+        """What it refers to."""
+        return self._image.references(self.ordinal)
+
+    @property
+    def referrers(self) -> list[Reference]:
+        """What refers to it."""
+        return self._image.referrers(self.ordinal)
+
+    def __repr__(self) -> str:
+        return f"<{self.objref}: {self.size} bytes>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Object) and other._image is self._image and other.ordinal == self.ordinal
+
+    def __hash__(self) -> int:
+        return hash((id(self._image), self.ordinal))
+
+
+class Reference:
+    """A reference: `role`, `strength` (H, S, K, O), and both ends."""
+
+    __slots__ = ("_edge", "_image")
+
+    def __init__(self, image: Image, edge: Edge) -> None:
+        self._image = image
+        self._edge = edge
+
+    @property
+    def role(self) -> str:
+        """What the reference means: parent, file, peer, …"""
+        return self._image.role(self._edge.role).name
+
+    @property
+    def strength(self) -> str:
+        """H: the target must exist; S: it may be missing; K: belongs together; O: the target exists for the source."""
+        return self._image.role(self._edge.role).strength
+
+    @property
+    def source(self) -> Object:
+        """The object that refers."""
+        return self._image.by_ordinal(self._edge.source)
+
+    @property
+    def target(self) -> Object | None:
+        """The object that is referred to; None when it is not in the image."""
+        return None if self._edge.target is None else self._image.by_ordinal(self._edge.target)
+
+    @property
+    def target_objref(self) -> str:
+        """The id that is referred to, also when it is not in the image."""
+        target = self.target
+        return self._image.dangling_objref(self._edge.dangling) if target is None else target.objref
+
+    @property
+    def dangling(self) -> bool:
+        """Whether the target is not in the image."""
+        return self._edge.target is None
+
+    def __repr__(self) -> str:
+        lost = " (dangling)" if self.dangling else ""
+        return f"<{self.source.objref} {self.role} {self.target_objref}{lost}>"
