@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
 
@@ -21,15 +21,7 @@ from objref.names import format_objref, parse_key, parse_objref
 from objref.object import Object, Reference
 from objref.space import Space, open_space
 
-__all__ = ["Image", "KindCount", "open_image"]
-
-
-class KindCount(NamedTuple):
-    """How many objects of a kind there are, and how many bytes they hold."""
-
-    name: str
-    count: int
-    bytes: int
+__all__ = ["Image", "open_image"]
 
 
 def open_image(
@@ -126,9 +118,9 @@ class Image:
             raise FormatError(f"table NOTES is not JSON lines: {error}") from None
         return [{str(k): str(v) for k, v in line.items()} for line in lines if isinstance(line, dict)]
 
-    def kinds(self) -> list[KindCount]:
-        """The kinds that have objects, in the dialect's order."""
-        return [KindCount(k.name, k.count, k.bytes) for k in self.container.kinds if k.count]
+    def kinds(self) -> list[f.KindEntry]:
+        """The kinds that have objects, with their number and bytes, in the dialect's order."""
+        return [k for k in self.container.kinds if k.count]
 
     def spaces(self) -> list[tuple[int, str]]:
         """(layer, name) of every space."""

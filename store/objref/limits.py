@@ -1,7 +1,5 @@
 """Limits against hostile and broken input: finite defaults, enforced before memory is taken."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 __all__ = ["DEFAULT", "Limits"]

@@ -4,8 +4,6 @@ Keys are written as the form of their space says. When reading, numbers may be d
 Bytes of names that are not plain UTF-8 text, `%` and `~` are written as %XX.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 

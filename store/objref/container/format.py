@@ -4,8 +4,6 @@ Decoding gives a value whose own fields are sound (magic, checksum, zero bytes);
 other is checked by the reader.
 """
 
-from __future__ import annotations
-
 import struct
 from typing import NamedTuple
 

@@ -4,10 +4,6 @@ Opening reads the superblock, the footer and the directory. Trailers, blocks and
 Safe for many threads: what is remembered is either there or not.
 """
 
-from __future__ import annotations
-
-import hashlib
-import json
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
@@ -281,6 +277,8 @@ class Container:
 
     def meta(self) -> dict[str, Any]:
         """META: what made this file, from what, with which options."""
+        import json
+
         try:
             found = json.loads(bytes(self.table("META", limit=self.limits.meta)) or b"{}")
         except ValueError as error:
@@ -456,6 +454,8 @@ class Container:
 
     def stream(self) -> Iterator[bytes | memoryview]:
         """The stream, in order. Ends in IntegrityError when its digest differs: the last chunk is not handed out before."""
+        import hashlib
+
         digest, done = hashlib.sha256(), 0
         cursors = {s.id: _Cursor(self, s) for s in self.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)}
         held: list[bytes | memoryview] = []
@@ -475,7 +475,7 @@ class Container:
         self._finish_stream(digest.digest(), done, cursors)
         yield from held
 
-    def _finish_stream(self, digest: bytes, done: int, cursors: dict[int, _Cursor]) -> None:
+    def _finish_stream(self, digest: bytes, done: int, cursors: dict[int, "_Cursor"]) -> None:
         if done != self.footer.stream_length:
             raise FormatError(f"the stream has {done} bytes, the footer says {self.footer.stream_length} (R10)")
         if digest != self.footer.stream_digest:

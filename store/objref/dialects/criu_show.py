@@ -1,11 +1,11 @@
 """CRIU messages as `crit show` prints them, ready for JSON.
 
-The rules were found by giving crit 4.1.1 and 4.2.1 images that hold every field of every message they can show, each
-with every bit set in turn, and noting what came back; tests/criu/test_show.py compares again where a crit is at
-hand. Equality with crit wins, also where crit contradicts CRIU; such places say "crit:" below.
+The rules were found by giving crit 4.1.1 and 4.2.1 images that hold every field of every message they can show,
+each with every bit set in turn, and noting what came back; tests/criu/test_show.py compares again where a crit
+is at hand. Equality with crit wins, also where crit contradicts CRIU; such places say "crit:" below.
 
-crit 4.2 is followed. crit 4.1 shows pagemap_entry's field 2 as nr_pages and not field 5, knows neither MAP_DROPPABLE
-nor VMA_AREA_UPROBES, and leaves out inventory_entry.allow_uprobes.
+crit 4.2 is followed. crit 4.1 shows pagemap_entry's field 2 as nr_pages and not field 5, knows neither
+MAP_DROPPABLE nor VMA_AREA_UPROBES, and leaves out inventory_entry.allow_uprobes.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _fields(message_name: str) -> Mapping[int, tuple[str, Render]]:
 
 def _renderer(message_name: str, field: Any) -> Render:
     render, whole = RULES.get((message_name, field.name)) or _rule_by_type(message_name, field)
-    if whole or not field.is_repeated:
+    if whole or field.has_presence:  # in proto2 the repeated fields, and only they, have no presence
         return render
     return lambda values: [render(value) for value in values]
 
@@ -115,15 +115,15 @@ def payload_to_crit(image_type: str, payload: bytes, message: Message) -> Json:
     """What crit shows as "extra" of an item: `payload` is what follows `message` in an image of `image_type`
     ("PIPES_DATA", as crit names the magic), with or without its padding. None: crit shows no "extra".
 
-    To crit a sparse ghost file is a ghost_file_entry without "extra", then one entry for each ghost_chunk_entry;
-    hand the chunks over one by one. Raises DecodeError if `payload` is too short.
+    To crit a sparse ghost file is a ghost_file_entry without "extra", then one entry a ghost_chunk_entry; hand
+    the chunks over one by one. Raises DecodeError if `payload` is too short.
     """
     show = _PAYLOADS.get(image_type)
     return None if show is None else show(payload, message)
 
 
 def _text(value: str | bytes) -> str:
-    # protobuf hands out bytes where a string is not UTF-8; a file name may be anything. crit: shows their repr.
+    # protobuf hands out bytes where a string is not UTF-8, as a file name may be. crit: shows their repr.
     return value if isinstance(value, str) else repr(value)
 
 
@@ -144,8 +144,8 @@ def _libc_device(number: int) -> str:
 
 
 def _addresses(words: list[int]) -> list[str]:
-    # crit: goes by the count alone, not by the family, drops words after the fourth, and ends with an IndexError
-    # on two or three; those are shown as they are.
+    # crit: goes by the count alone, not by the family, drops words after the fourth, and ends with an
+    # IndexError on two or three; those are shown as they are.
     packed = struct.pack(f"<{len(words)}I", *words)
     if len(words) == 1:
         return [socket.inet_ntop(socket.AF_INET, packed)]
@@ -224,8 +224,8 @@ SOCKET_STATE = _named(
 # In place of a field's name: all uint32, uint64 and fixed64 fields that have no rule of their own.
 EVERY_UNSIGNED = "*"
 
-# (message, field) -> how crit shows it. What is not here goes by its type: enums by name, bytes in base64 with a
-# newline after every 76 characters and at the end, everything else as it is.
+# (message, field) -> how crit shows it. What is not here goes by its type: enums by name, bytes in base64 with
+# a newline after every 76 characters and at the end, everything else as it is.
 RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
     {
         # Addresses and masks.
@@ -274,8 +274,8 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("user_loongarch64_gpregs_entry", EVERY_UNSIGNED): HEX,
         ("user_loongarch64_fpregs_entry", EVERY_UNSIGNED): HEX,
         ("user_riscv64_regs_entry", EVERY_UNSIGNED): HEX,
-        # Flags. crit: names open flags for three kinds of file and shows them in hexadecimal for most others; for
-        # fdinfo, eventfd, epoll, pidfd and namespace files they are plain numbers.
+        # Flags. crit: names open flags for three kinds of file and shows them in hexadecimal for most others;
+        # for fdinfo, eventfd, epoll, pidfd and namespace files they are plain numbers.
         ("bpfmap_file_entry", "flags"): OPEN_FLAGS,
         ("memfd_file_entry", "flags"): OPEN_FLAGS,
         ("reg_file_entry", "flags"): OPEN_FLAGS,
@@ -363,7 +363,7 @@ def _semaphores(payload: bytes, message: Any) -> Json:
 
 
 def _shared_memory(payload: bytes, message: Any) -> Json:
-    # crit: takes `size` bytes even if in_pagemaps says that none follow, and so swallows the next item. Not here.
+    # crit: takes `size` bytes even if in_pagemaps says that none follow, and so swallows the next item.
     return _base64(b"" if message.in_pagemaps else _take(payload, 0, message.size))
 
 

@@ -197,7 +197,7 @@ class DirectoryWriter:
         self._state: Literal["open", "failed", "closed"] = "open"
         self._file: _File | None = None
         self._folders: dict[Steps, Member] = {}
-        self._owner_noted = False
+        self._noted: set[str] = set()
         self._place = _Place(dest)
         self._tree = _Tree(self._place.open())
 
@@ -255,6 +255,11 @@ class DirectoryWriter:
             self.notes.append(Note(name, text))
         else:
             self.notes_dropped += 1
+
+    def _note_once(self, name: bytes, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self._note(name, text)
 
     # Events
 
@@ -382,6 +387,7 @@ class DirectoryWriter:
         os.fchmod(fd, self._mode(member))
         if member.name:
             os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))
+            self._check_time(member, os.fstat(fd))
 
     def _restore_at(self, member: Member, name: bytes, folder: int) -> None:
         """The same for what cannot be opened."""
@@ -392,15 +398,20 @@ class DirectoryWriter:
             os.chmod(name, self._mode(member), dir_fd=folder)
         times = (member.mtime_ns, member.mtime_ns)
         os.utime(name, ns=times, dir_fd=folder, follow_symlinks=False)
+        self._check_time(member, os.lstat(name, dir_fd=folder))
+
+    def _check_time(self, member: Member, found: os.stat_result) -> None:
+        """File systems round and clamp without a word."""
+        if found.st_mtime_ns != member.mtime_ns:
+            self._note_once(member.name, "this file system cannot hold the exact time, here and maybe below")
 
     def _may_own(self, member: Member) -> bool:
         if self._owners and member.name:
             if not (0 <= member.uid < 2**32 - 1 and 0 <= member.gid < 2**32 - 1):
                 raise OverflowError(f"uid {member.uid}, gid {member.gid}")  # -1 would mean: leave it as it is
             return True
-        if not self._owner_noted and not self._owners:
-            self._owner_noted = True
-            self._note(member.name, "owners are not restored (only root can), here and below")
+        if not self._owners:
+            self._note_once(member.name, "owners are not restored (only root can), here and below")
         return False
 
     def _mode(self, member: Member) -> int:

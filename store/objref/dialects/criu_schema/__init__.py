@@ -7,7 +7,7 @@ protobuf runtimes other than those it was made for.
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objref.errors import UsageError
@@ -38,11 +38,11 @@ def message_class(name: str) -> type[Message]:
 
 @cache
 def _pool() -> DescriptorPool:
-    """A pool of our own: the process-wide one is not ours to fill, and a name may be defined there only once."""
+    """A pool of our own: the process-wide one is not ours to fill, and takes a name only once."""
     from google.protobuf.descriptor_pb2 import FileDescriptorSet
     from google.protobuf.descriptor_pool import DescriptorPool
 
     pool = DescriptorPool()
-    for file in FileDescriptorSet.FromString(files(__name__).joinpath("criu.protoset").read_bytes()).file:
+    for file in FileDescriptorSet.FromString(Path(__file__).with_name("criu.protoset").read_bytes()).file:
         pool.Add(file)
     return pool

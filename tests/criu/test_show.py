@@ -1,0 +1,558 @@
+"""What `crit show` prints: golden messages, hostile bytes, and the real crit where there is one.
+
+The real one: the Debian root that CRIU_SHARED/enter makes (CRIU_ROOT, default /opt/criu-root), entered with that script.
+CRIU_SHARED (default /work/shared/criu) also holds the real images, as corpus/*.tar.zst.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import struct
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import zstandard
+
+from objref.dialects.criu_schema import message_class
+from objref.dialects.criu_show import (
+    RULES,
+    DecodeError,
+    parse,
+    payload_to_crit,
+    to_crit,
+    unknown_fields,
+)
+from objref.errors import FormatError, UsageError
+
+
+def made(message_name: str, **fields: Any) -> bytes:
+    return message_class(message_name)(**fields).SerializeToString()
+
+
+# (message, fields, what crit 4.2.1 printed for it)
+GOLDEN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("seccomp_entry", {}, {}),
+    ("pstree_entry", {"pid": 7, "threads": [7, 8]}, {"pid": 7, "threads": [7, 8]}),
+    (
+        "vma_entry",
+        {"start": 4096, "end": 2**64 - 1, "pgoff": 8192, "shmid": 3, "prot": 5, "flags": 0x32, "status": 513, "fd": -1},
+        {
+            "start": "0x1000",
+            "end": "0xffffffffffffffff",
+            "pgoff": 8192,
+            "shmid": 3,
+            "prot": "PROT_READ | PROT_EXEC",
+            "flags": "MAP_PRIVATE | MAP_ANON | 0x10",
+            "status": "VMA_AREA_REGULAR | VMA_ANON_PRIVATE",
+            "fd": -1,
+        },
+    ),
+    ("vma_entry", {"prot": 0, "status": 0x80000010}, {"prot": "", "status": "VMA_UNSUPP | 0x10"}),
+    (
+        "pagemap_entry",
+        {"vaddr": 0x420000, "compat_nr_pages": 0, "flags": 6, "nr_pages": 3},
+        {"vaddr": "0x420000", "compat_nr_pages": 0, "flags": "PE_LAZY | PE_PRESENT", "nr_pages": 3},
+    ),
+    ("fdinfo_entry", {"id": 1, "flags": 2, "type": 65534, "fd": 0}, {"id": 1, "flags": 2, "type": "CTL_TTY", "fd": 0}),
+    ("reg_file_entry", {"flags": 0o100002, "name": "/a"}, {"flags": "O_RDWR | O_LARGEFILE", "name": "/a"}),
+    ("unix_sk_entry", {"flags": 2, "name": b"\0abs=\xff"}, {"flags": "0x2", "name": "=00abs=3D=FF"}),
+    (
+        "inet_sk_entry",
+        {"family": 10, "type": 1, "proto": 6, "state": 11, "src_addr": [0, 0, 0, 0x01000000], "dst_addr": [0x0100007F]},
+        {
+            "family": "INET6",
+            "type": "STREAM",
+            "proto": "TCP",
+            "state": 11,
+            "src_addr": ["::1"],
+            "dst_addr": ["127.0.0.1"],
+        },
+    ),
+    ("mnt_entry", {"fstype": 5, "root_dev": 0x800001}, {"fstype": 5, "root_dev": "8:1"}),
+    ("ghost_file_entry", {"dev": 0x800001, "rdev": 0x801}, {"dev": "8:1", "rdev": "8:1"}),
+    ("irmap_cache_entry", {"dev": 0x12345678}, {"dev": "1110:74616"}),
+    ("memfd_inode_entry", {"seals": 0x29}, {"seals": "F_SEAL_SEAL | F_SEAL_WRITE | 0x20"}),
+    ("net_device_entry", {"type": 1, "address": bytes(6)}, {"type": "LOOPBACK", "address": "AAAAAAAA\n"}),
+    ("siginfo_entry", {"siginfo": bytes(58)}, {"siginfo": "A" * 76 + "\n" + "AA==\n"}),
+    ("sa_entry", {"flags": 4, "compat_sigaction": True}, {"flags": "0x4", "compat_sigaction": True}),
+    (
+        "core_entry",
+        {
+            "mtype": 1,
+            "thread_info": {"clear_tid_addr": 16, "gpregs": {"ip": 255, "mode": 2}, "fpregs": {"xmm_space": [1, 2]}},
+            "tc": {"task_state": 3, "comm": "sh", "rlimits": {"rlimits": [{"cur": 1, "max": 2}]}},
+        },
+        {
+            "mtype": "X86_64",
+            "thread_info": {
+                "clear_tid_addr": "0x10",
+                "gpregs": {"ip": "0xff", "mode": "COMPAT"},
+                "fpregs": {"xmm_space": [1, 2]},
+            },
+            "tc": {"task_state": "Zombie", "comm": "sh", "rlimits": {"rlimits": [{"cur": 1, "max": 2}]}},
+        },
+    ),
+    ("user_s390_regs_entry", {"gprs": [10, 11]}, {"gprs": ["0xa", "0xb"]}),
+]
+
+
+@pytest.mark.parametrize(("name", "fields", "expected"), GOLDEN, ids=[name for name, *_ in GOLDEN])
+def test_golden(name: str, fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert json.dumps(to_crit(name, made(name, **fields))) == json.dumps(expected)
+
+
+def test_fields_come_in_order_of_number() -> None:
+    assert list(to_crit("core_entry", made("core_entry", ti_arm={}, tc={}, mtype=2))) == ["mtype", "tc", "ti_arm"]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(0, 0), (1, "Alive"), (2, 2), (3, "Zombie"), (4, 4), (5, 5), (6, "Stopped"), (7, 7)]
+)
+def test_task_states_as_crit_swaps_them(number: int, shown: object) -> None:
+    assert to_crit("task_core_entry", made("task_core_entry", task_state=number)) == {"task_state": shown}
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ([0], ["0.0.0.0"]),
+        ([0, 0, 0xFFFF0000, 0x0100007F], ["::ffff:127.0.0.1"]),
+        ([1, 2, 3, 4, 5], ["100:0:200:0:300:0:400:0"]),
+        ([1, 2], ["0x1", "0x2"]),
+    ],
+)
+def test_addresses_go_by_their_number_of_words(words: list[int], shown: list[str]) -> None:
+    assert to_crit("sit_entry", made("sit_entry", local=words)) == {"local": shown}
+
+
+def test_text_that_is_not_utf8_is_shown_like_crit_does() -> None:
+    shown = to_crit("utsns_entry", b"\x0a\x04caf\xe9\x12\x03a\x00b")
+    assert shown == {"nodename": "b'caf\\xe9'", "domainname": "a\0b"}
+
+
+def test_a_value_that_the_enum_lacks_is_left_out_and_reported() -> None:
+    data = b"\x08\x01\x18\x63\x20\x03"
+    assert to_crit("fdinfo_entry", data) == {"id": 1, "fd": 3}
+    assert unknown_fields("fdinfo_entry", data) == [3]
+
+
+def test_unknown_fields_are_reported_once_each() -> None:
+    data = b"\x08\x01" + b"\xf8\x3f\x01" * 2 + b"\x32\x02hi" + b"\x1d\0\0\0\0"
+    assert to_crit("fdinfo_entry", data) == {"id": 1}
+    assert unknown_fields("fdinfo_entry", data) == [3, 6, 1023]  # 3 is known, but not as 4 bytes
+    assert unknown_fields("fdinfo_entry", b"\x08\x01") == []
+
+
+def test_every_rule_is_of_a_field_that_exists() -> None:
+    for name, field in RULES:
+        assert field == "*" or field in message_class(name).DESCRIPTOR.fields_by_name, (name, field)
+
+
+# ---- hostile bytes ----
+
+
+@pytest.mark.parametrize("data", [b"\x08", b"\xff\xff", b"\x0c", b"\x00\x01", b"\x12\x05ab"])
+def test_what_is_no_message_is_an_error(data: bytes) -> None:
+    with pytest.raises(DecodeError, match="cgroup_dir_entry of"):
+        to_crit("cgroup_dir_entry", data)
+    with pytest.raises(FormatError):
+        unknown_fields("cgroup_dir_entry", data)
+
+
+def test_depth_is_bounded() -> None:
+    data = b""
+    for _ in range(1000):
+        length = len(data)
+        prefix = bytes([length]) if length < 128 else bytes([length & 127 | 128, length >> 7])
+        data = b"\x12" + prefix + data
+    with pytest.raises(DecodeError):
+        to_crit("cgroup_dir_entry", data)
+
+
+def test_a_message_cut_at_every_byte_is_shown_or_refused() -> None:
+    name, fields, _ = GOLDEN[-2]
+    data = made(name, **fields)
+    for length in range(len(data)):
+        try:
+            json.dumps(to_crit(name, data[:length]))
+        except DecodeError:
+            continue
+
+
+def test_random_bytes_are_shown_or_refused() -> None:
+    rng = random.Random(7)
+    for _ in range(3000):
+        try:
+            json.dumps(to_crit("file_entry", rng.randbytes(rng.randrange(60))))
+        except DecodeError:
+            continue
+
+
+def test_a_message_that_is_not_in_the_schema() -> None:
+    with pytest.raises(UsageError):
+        to_crit("no_such_entry", b"")
+
+
+# ---- payload ----
+
+
+def extra(image_type: str, payload: bytes, message: str, **fields: Any) -> object:
+    return payload_to_crit(image_type, payload, parse(message, made(message, **fields)))
+
+
+MESSAGES = struct.pack("<I", 4) + made("ipc_msg", mtype=9, msize=3) + b"abc" + bytes(5)
+
+
+@pytest.mark.parametrize(
+    ("image_type", "payload", "message", "fields", "shown"),
+    [
+        ("PIPES_DATA", b"abc", "pipe_data_entry", {"bytes": 3}, "YWJj\n"),
+        ("FIFO_DATA", b"", "pipe_data_entry", {"bytes": 0}, ""),
+        ("SK_QUEUES", b"abc", "sk_packet_entry", {"length": 3}, "YWJj\n"),
+        ("TCP_STREAM", b"abcd", "tcp_stream_entry", {"inq_len": 1, "outq_len": 3}, {"inq": "YQ==\n", "outq": "YmNk\n"}),
+        ("BPFMAP_DATA", b"abcd", "bpfmap_data_entry", {"keys_bytes": 1, "values_bytes": 3}, "YWJjZA==\n"),
+        ("IPCNS_SEM", b"\x01\0\xff\xff" + bytes(4), "ipc_sem_entry", {"nsems": 2}, [1, 65535]),
+        ("IPCNS_SHM", b"abc\0", "ipc_shm_entry", {"size": 3}, "YWJj\n"),
+        ("IPCNS_SHM", b"", "ipc_shm_entry", {"size": 4096, "in_pagemaps": True}, ""),
+        ("IPCNS_MSG", b"", "ipc_msg_entry", {"qnum": 0}, []),
+        ("IPCNS_MSG", MESSAGES, "ipc_msg_entry", {"qnum": 1}, [{"mtype": 9, "msize": 3}, "YWJj\n"]),
+        ("GHOST_FILE", b"abc", "ghost_file_entry", {}, "YWJj\n"),
+        ("GHOST_FILE", b"", "ghost_file_entry", {"chunks": True}, None),
+        ("GHOST_FILE", b"abc", "ghost_chunk_entry", {"len": 3, "off": 9}, "YWJj\n"),
+        ("PSTREE", b"", "pstree_entry", {}, None),
+    ],
+)
+def test_payload(image_type: str, payload: bytes, message: str, fields: dict[str, Any], shown: object) -> None:
+    assert extra(image_type, payload, message, **fields) == shown
+
+
+def test_a_payload_cut_short_is_an_error() -> None:
+    cut = [
+        ("PIPES_DATA", b"abc", "pipe_data_entry", {"bytes": 4}),
+        ("TCP_STREAM", b"abc", "tcp_stream_entry", {"inq_len": 3, "outq_len": 1}),
+        ("IPCNS_SEM", b"\0", "ipc_sem_entry", {"nsems": 2**32 - 1}),
+        ("IPCNS_SHM", b"", "ipc_shm_entry", {"size": 2**64 - 1}),
+        ("IPCNS_MSG", MESSAGES, "ipc_msg_entry", {"qnum": 2**32 - 1}),
+    ]
+    for image_type, payload, message, fields in cut:
+        with pytest.raises(DecodeError, match="payload ends at byte"):
+            extra(image_type, payload, message, **fields)
+    for length in range(len(MESSAGES) - 5):
+        with pytest.raises(DecodeError):
+            extra("IPCNS_MSG", MESSAGES[:length], "ipc_msg_entry", qnum=1)
+
+
+# ---- the real crit ----
+
+SHARED = Path(os.environ.get("CRIU_SHARED", "/work/shared/criu"))
+CRIT_ROOT = Path(os.environ.get("CRIU_ROOT", "/opt/criu-root"))
+
+# image type, magic, message of its items
+IMAGES = {
+    image_type: (int(magic, 16), message)
+    for image_type, magic, message in (
+        line.split()
+        for line in """
+            INVENTORY 0x58313116 inventory_entry
+            FDINFO 0x56213732 fdinfo_entry
+            PAGEMAP 0x56084025 pagemap_entry
+            REG_FILES 0x50363636 reg_file_entry
+            EXT_FILES 0x59255641 ext_file_entry
+            NS_FILES 0x61394011 ns_file_entry
+            EVENTFD_FILE 0x44523722 eventfd_file_entry
+            EVENTPOLL_FILE 0x45023858 eventpoll_file_entry
+            EVENTPOLL_TFD 0x44433746 eventpoll_tfd_entry
+            SIGNALFD 0x57323820 signalfd_entry
+            INOTIFY_FILE 0x48424431 inotify_file_entry
+            INOTIFY_WD 0x54562009 inotify_wd_entry
+            FANOTIFY_FILE 0x55096122 fanotify_file_entry
+            FANOTIFY_MARK 0x56506035 fanotify_mark_entry
+            CORE 0x55053847 core_entry
+            IDS 0x54432030 task_kobj_ids_entry
+            MM 0x57492820 mm_entry
+            VMAS 0x54123737 vma_entry
+            PIPES 0x56513555 pipe_entry
+            PIPES_DATA 0x56453709 pipe_data_entry
+            FIFO 0x58364939 fifo_entry
+            FIFO_DATA 0x59333054 pipe_data_entry
+            PSTREE 0x50273030 pstree_entry
+            SIGACT 0x55344201 sa_entry
+            UNIXSK 0x54373943 unix_sk_entry
+            INETSK 0x56443851 inet_sk_entry
+            PACKETSK 0x60454618 packet_sock_entry
+            NETLINK_SK 0x58005614 netlink_sk_entry
+            SK_QUEUES 0x56264026 sk_packet_entry
+            ITIMERS 0x57464056 itimer_entry
+            POSIX_TIMERS 0x52603957 posix_timer_entry
+            CREDS 0x54023547 creds_entry
+            UTSNS 0x54473203 utsns_entry
+            IPC_VAR 0x53115007 ipc_var_entry
+            IPCNS_SHM 0x46283044 ipc_shm_entry
+            IPCNS_MSG 0x55453737 ipc_msg_entry
+            IPCNS_SEM 0x59573019 ipc_sem_entry
+            FS 0x51403912 fs_entry
+            REMAP_FPATH 0x59133954 remap_file_path_entry
+            GHOST_FILE 0x52583605 ghost_file_entry
+            MEMFD_INODE 0x48453499 memfd_inode_entry
+            TCP_STREAM 0x51465506 tcp_stream_entry
+            MNTS 0x55563928 mnt_entry
+            NETDEV 0x57373951 net_device_entry
+            NETNS 0x55933752 netns_entry
+            AUTOFS 0x49353943 autofs_entry
+            BINFMT_MISC 0x67343323 binfmt_misc_entry
+            TTY_FILES 0x59433025 tty_file_entry
+            TTY_INFO 0x59453036 tty_info_entry
+            TTY_DATA 0x59413026 tty_data_entry
+            FILE_LOCKS 0x54323616 file_lock_entry
+            RLIMIT 0x57113925 rlimit_entry
+            SIGNAL 0x59255647 siginfo_entry
+            TUNFILE 0x57143751 tunfile_entry
+            CGROUP 0x59383330 cgroup_entry
+            TIMERFD 0x50493712 timerfd_entry
+            CPUINFO 0x61404013 cpuinfo_entry
+            SECCOMP 0x64413049 seccomp_entry
+            USERNS 0x55474906 userns_entry
+            FILES 0x56303138 file_entry
+            TIMENS 0x43114433 timens_entry
+            PIDNS 0x61157326 pidns_entry
+            BPFMAP_FILE 0x57506142 bpfmap_file_entry
+            BPFMAP_DATA 0x64324033 bpfmap_data_entry
+            APPARMOR 0x59423047 apparmor_entry
+            PIDFD 0x54435556 pidfd_entry
+            STATS 0x57093306 stats_entry
+            IRMAP_CACHE 0x57004059 irmap_cache_entry
+""".split("\n")
+        if line.strip()
+    )
+}
+
+
+class Item(NamedTuple):
+    message: str
+    data: bytes
+    payload: bytes
+
+
+def up(length: int, unit: int) -> int:
+    return -(-length // unit) * unit
+
+
+def queue_length(message: Any, rest: bytes) -> int:
+    at = 0
+    for _ in range(message.qnum):
+        (length,) = struct.unpack_from("<I", rest, at)
+        header: Any = parse("ipc_msg", rest[at + 4 : at + 4 + length])
+        at += 4 + length + up(header.msize, 8)
+    return at
+
+
+PAYLOAD_LENGTH: dict[str, Callable[[Any, bytes], int]] = {
+    "PIPES_DATA": lambda message, _: int(message.bytes),
+    "FIFO_DATA": lambda message, _: int(message.bytes),
+    "SK_QUEUES": lambda message, _: int(message.length),
+    "TCP_STREAM": lambda message, _: int(message.inq_len + message.outq_len),
+    "BPFMAP_DATA": lambda message, _: int(message.keys_bytes + message.values_bytes),
+    "IPCNS_SEM": lambda message, _: up(2 * message.nsems, 8),
+    "IPCNS_SHM": lambda message, _: 0 if message.in_pagemaps else up(message.size, 4),
+    "IPCNS_MSG": queue_length,
+    "GHOST_FILE": lambda message, rest: 0 if message.chunks else len(rest),
+}
+
+
+def items(image_type: str, image: bytes) -> Iterator[Item]:
+    """The items of an image; all but inventory have two magics. The first of a pagemap or ghost file is another message."""
+    at = 4 if image_type == "INVENTORY" else 8
+    heads = {"PAGEMAP": "pagemap_head", "GHOST_FILE": "ghost_file_entry"}
+    message = heads.get(image_type, IMAGES[image_type][1])
+    while at < len(image):
+        (length,) = struct.unpack_from("<I", image, at)
+        at += 4 + length
+        data = image[at - length : at]
+        decoded: Any = parse(message, data)
+        if message == "ghost_chunk_entry":
+            extra_length = int(decoded.len)
+        else:
+            extra_length = PAYLOAD_LENGTH.get(image_type, lambda _, rest: 0)(decoded, image[at:])
+        yield Item(message, data, image[at : at + extra_length])
+        at += extra_length
+        message = {"PAGEMAP": "pagemap_entry", "GHOST_FILE": "ghost_chunk_entry"}.get(image_type, message)
+
+
+def shown(image_type: str, image: bytes) -> list[dict[str, Any]]:
+    entries = []
+    for message, data, payload in items(image_type, image):
+        entry = to_crit(message, data)
+        more = payload_to_crit(image_type, payload, parse(message, data))
+        entries.append(entry if more is None else {**entry, "extra": more})
+    return entries
+
+
+def as_older_crit(entry: dict[str, Any]) -> dict[str, Any]:
+    """What crit before 4.2 makes of an entry: it calls pagemap_entry's field 2 nr_pages, and newer fields are unknown."""
+    entry = {name: value for name, value in entry.items() if name not in ("nr_pages", "allow_uprobes")}
+    return {"nr_pages" if name == "compat_nr_pages" else name: value for name, value in entry.items()}
+
+
+class Crit(NamedTuple):
+    version: tuple[int, ...]
+    shown: dict[str, Any]  # file -> what it prints as JSON, or its error
+
+    def expected(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return entries if self.version >= (4, 2) else [as_older_crit(entry) for entry in entries]
+
+
+IN_ROOT = """
+import json, sys, pycriu
+def show(name):
+    try:
+        with open("/bind/" + name, "rb") as file:
+            return pycriu.images.load(file, pretty=True)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+names = json.load(sys.stdin)
+json.dump([pycriu.__version__, {name: show(name) for name in names}], sys.stdout)
+"""
+
+
+def run_crit(folder: Path, names: list[str]) -> Crit:
+    """The real crit on regular files below `folder`, all in one go: starting a root takes longer than a file."""
+    for path, why in ((CRIT_ROOT / "usr/sbin/criu", "no CRIU root"), (SHARED / "enter", "no script to enter it")):
+        if not path.exists():
+            pytest.skip(f"{why}: {path} is not there")
+    if os.geteuid() != 0:
+        pytest.skip("entering the CRIU root needs root")
+    done = subprocess.run(
+        [SHARED / "enter", "python3", "-W", "ignore", "-c", IN_ROOT],
+        input=json.dumps(names).encode(),
+        env={**os.environ, "CRIU_BIND": str(folder), "CRIU_ROOT": str(CRIT_ROOT)},
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=300,
+    )
+    version, printed = json.loads(done.stdout)
+    return Crit(tuple(int(part) for part in version.split(".")), printed)
+
+
+def unpack(archive: Path, folder: Path) -> Iterator[str]:
+    """The image files of one real dump, without page contents; yields their names below `folder`'s parent."""
+    with archive.open("rb") as file:
+        stream = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file)
+        with tarfile.open(fileobj=stream, mode="r|") as tar:
+            for member in tar:
+                name = Path(member.name).name
+                wanted = (name.endswith(".img") and not name.endswith(".tar.gz.img")) or name == "stats-dump"
+                if not member.isfile() or not wanted or name.startswith("pages-"):
+                    continue
+                source = tar.extractfile(member)
+                assert source is not None
+                (folder / name).write_bytes(source.read())
+                yield f"{folder.name}/{name}"
+
+
+def check_against(crit: Crit, folder: Path) -> int:
+    """Compare every file that crit could show; the number of entries that were equal."""
+    entries = 0
+    for name, printed in crit.shown.items():
+        assert isinstance(printed, dict), (name, printed)
+        ours = crit.expected(shown(printed["magic"], (folder / name).read_bytes()))
+        assert json.dumps(ours) == json.dumps(printed["entries"]), name
+        entries += len(ours)
+    return entries
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["fork-tree", "redis", "shell-pipeline", "nginx", "podman"])
+def test_real_images_are_shown_as_the_real_crit_shows_them(name: str, tmp_path: Path) -> None:
+    archive = SHARED / "corpus" / f"{name}.tar.zst"
+    if not archive.exists():
+        pytest.skip(f"no real images: {archive} is not there")
+    (tmp_path / name).mkdir()
+    names = list(unpack(archive, tmp_path / name))
+    assert check_against(run_crit(tmp_path, names), tmp_path) > len(names)
+
+
+# What crit before 4.2 shows otherwise, see as_older_crit; and what no version can: it fails on lengths but 1 and 4.
+NEW_IN_4_2 = {"inventory_entry.allow_uprobes", "vma_entry.flags", "vma_entry.status"}
+ADDRESSES = {"src_addr", "dst_addr", "local", "remote", "rd_prefix", "relay_prefix"}
+LENGTHS = {"bytes", "length", "inq_len", "outq_len", "keys_bytes", "values_bytes", "nsems", "qnum"}
+# crit has no handler for these.
+NOT_SHOWN = {"BINFMT_MISC", "PIDFD", "SIGNAL"}
+
+
+def random_value(rng: random.Random, field: Any) -> object:
+    if field.enum_type is not None:
+        return rng.choice(field.enum_type.values).number
+    if field.cpp_type == field.CPPTYPE_BOOL:
+        return rng.random() < 0.5
+    if field.type == field.TYPE_STRING:
+        return "".join(rng.choices('ab/"\\ \n\0\u00e9\u20ac\U0001f600', k=rng.randrange(9)))
+    if field.type == field.TYPE_BYTES:
+        return bytes(rng.choices(b"ab= _.\t\r\n\0\xff", k=rng.choice((0, 3, 20, 120))))
+    bits = 32 if field.cpp_type in (field.CPPTYPE_UINT32, field.CPPTYPE_INT32) else 64
+    value = rng.choice((rng.randrange(18), 1 << rng.randrange(bits), rng.getrandbits(bits)))
+    signed = field.cpp_type in (field.CPPTYPE_INT32, field.CPPTYPE_INT64)
+    return value - (1 << bits) if signed and value >> (bits - 1) else value
+
+
+def random_message(rng: random.Random, name: str, depth: int = 6) -> Any:
+    """A message with about three in four of its fields set, unless crit cannot show it so or versions differ."""
+    message = message_class(name)()
+    for field in message.DESCRIPTOR.fields:
+        if rng.random() < 0.25 or f"{name}.{field.name}" in NEW_IN_4_2:
+            continue
+        count = rng.choice((1, 4)) if field.name in ADDRESSES else rng.randrange(4)
+        if field.message_type is not None:
+            for _ in range(1 if field.has_presence else count if depth else 0):
+                value = random_message(rng, field.message_type.name, depth - 1)
+                target = getattr(message, field.name)
+                (target if field.has_presence else target.add()).MergeFrom(value)
+        elif field.has_presence:
+            setattr(message, field.name, rng.randrange(9) if field.name in LENGTHS else random_value(rng, field))
+        else:
+            getattr(message, field.name).extend(random_value(rng, field) for _ in range(count))
+    return message
+
+
+def framed(message: Any) -> bytes:
+    data = message.SerializeToString()
+    return struct.pack("<I", len(data)) + bytes(data)
+
+
+def random_payload(rng: random.Random, image_type: str, message: Any) -> bytes:
+    if image_type == "IPCNS_MSG":
+        parts = [message_class("ipc_msg")(mtype=rng.randrange(9), msize=rng.randrange(20)) for _ in range(message.qnum)]
+        return b"".join(framed(part) + rng.randbytes(up(part.msize, 8)) for part in parts)  # type: ignore[attr-defined]
+    return rng.randbytes(PAYLOAD_LENGTH.get(image_type, lambda _, rest: 0)(message, b""))
+
+
+def random_image(rng: random.Random, image_type: str) -> bytes:
+    magic, name = IMAGES[image_type]
+    common = {"INVENTORY": b"", "STATS": b"\x40\x59\x10\x55", "IRMAP_CACHE": b"\x40\x59\x10\x55"}
+    image = common.get(image_type, b"\x19\x43\x56\x54") + struct.pack("<I", magic)
+    if image_type == "PAGEMAP":
+        image += framed(random_message(rng, "pagemap_head"))
+    for _ in range(1 if image_type == "GHOST_FILE" else 12):
+        message = random_message(rng, name)
+        if image_type == "GHOST_FILE":
+            message.chunks = False
+        if image_type == "IPCNS_SHM":  # in_pagemaps: crit swallows the next item, and we do not
+            message.in_pagemaps = False
+            message.size = rng.randrange(9)
+        image += framed(message) + random_payload(rng, image_type, message)
+    return image + (rng.randbytes(99) if image_type == "GHOST_FILE" else b"")
+
+
+@pytest.mark.real
+def test_random_messages_of_every_kind_are_shown_as_the_real_crit_shows_them(tmp_path: Path) -> None:
+    rng = random.Random(20)
+    for image_type in IMAGES.keys() - NOT_SHOWN:
+        for number in range(20):
+            (tmp_path / f"{image_type}-{number}").write_bytes(random_image(rng, image_type))
+    crit = run_crit(tmp_path, sorted(path.name for path in tmp_path.iterdir()))
+    assert check_against(crit, tmp_path) > 10_000
