@@ -242,10 +242,10 @@ def _resolve(layer: AnyArray, kind: AnyArray, key: U64, spaces: list[SpaceTables
 
 
 def _lookup(space: SpaceTables, wanted: U64) -> npt.NDArray[np.int64]:
-    shape, n = space.shape, space.shape.count
+    shape, n = space.shape, space.shape.keys
     if shape.run:
-        place = (wanted - np.uint64(shape.base)).astype(np.uint64)
-        hit = (wanted >= np.uint64(shape.base)) & (place < np.uint64(n))
+        place = (wanted - np.uint64(shape.base)).astype(np.int64)
+        hit = (wanted >= np.uint64(shape.base)) & (wanted - np.uint64(shape.base) < np.uint64(n))
     else:
         keys = space.tables["keys"]
         place = np.searchsorted(keys, wanted, side="left")

@@ -9,16 +9,17 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 __all__ = ["STRIPE_LOG2", "Column", "Load", "Word", "cast"]
 
 STRIPE_LOG2 = 16
 
 Load = Callable[[int], "bytes | memoryview"]
-Word = str
+Word = Literal["B", "H", "I", "Q"]
 """A type code of `struct` with a fixed size here: B (1 byte), H (2), I (4), Q (8)."""
 
-SIZE_LOG2 = {"B": 0, "H": 1, "I": 2, "Q": 3}
+SIZE_LOG2: dict[Word, int] = {"B": 0, "H": 1, "I": 2, "Q": 3}
 
 
 def cast(data: bytes | memoryview, word: Word) -> memoryview:

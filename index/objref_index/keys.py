@@ -5,8 +5,6 @@ run     keys base, base+1, …: nothing is stored
 sorted  ascending keys, with a radix directory when there are many
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -23,7 +21,7 @@ Damage = Callable[[str], Exception]
 class KeyShape(NamedTuple):
     """What a reader must know before it touches a table."""
 
-    count: int
+    keys: int
     run: bool
     base: int
     """First key of a run, smallest key otherwise."""
@@ -54,8 +52,8 @@ class _Places:
     def ordinal(self, i: int) -> int:
         """Ordinal of the object with the i-th key."""
         j = i if self._order is None else self._order[i]
-        if j >= self.shape.count:
-            raise self._damage(f"key order names place {j} of {self.shape.count}")
+        if j >= self.shape.keys:
+            raise self._damage(f"key order names place {j} of {self.shape.keys}")
         if self.shape.first is not None:
             return self.shape.first + j
         if self._ordinals is None:
@@ -68,12 +66,12 @@ class _Places:
         if j < 0 or self._place is None:
             return j
         i = self._place[j]
-        if i >= self.shape.count:
-            raise self._damage(f"key place {i} of {self.shape.count}")
+        if i >= self.shape.keys:
+            raise self._damage(f"key place {i} of {self.shape.keys}")
         return i
 
     def _rank(self, ordinal: int) -> int:
-        n = self.shape.count
+        n = self.shape.keys
         if self.shape.first is not None:
             j = ordinal - self.shape.first
             return j if 0 <= j < n else -1
@@ -97,17 +95,17 @@ class IntKeys(_Places):
         """Place of the first key not below `key`."""
         shape = self.shape
         if shape.run or self._keys is None:
-            return min(max(key - shape.base, 0), shape.count)
-        lo, hi = 0, shape.count
+            return min(max(key - shape.base, 0), shape.keys)
+        lo, hi = 0, shape.keys
         if self._radix is not None:
             bucket = (key - shape.base) >> shape.radix_shift
             if bucket < 0:
                 return 0
             if bucket >> shape.radix_bits:
-                return shape.count
+                return shape.keys
             lo, hi = self._radix[bucket], self._radix[bucket + 1]
-            if not lo <= hi <= shape.count:
-                raise self._damage(f"radix bucket {bucket} spans {lo}…{hi} of {shape.count} keys")
+            if not lo <= hi <= shape.keys:
+                raise self._damage(f"radix bucket {bucket} spans {lo}…{hi} of {shape.keys} keys")
         return bisect_left(self._keys, key, lo, hi)
 
     def key(self, i: int) -> int:
@@ -117,12 +115,12 @@ class IntKeys(_Places):
     def find(self, key: int) -> int:
         """Ordinal of the first object with this key, or -1."""
         i = self.first_place(key)
-        return self.ordinal(i) if i < self.shape.count and self.key(i) == key else -1
+        return self.ordinal(i) if i < self.shape.keys and self.key(i) == key else -1
 
     def find_all(self, key: int) -> list[int]:
         """Ordinals of all objects that claim this key, in stream order."""
         i, found = self.first_place(key), []
-        while i < self.shape.count and self.key(i) == key:
+        while i < self.shape.keys and self.key(i) == key:
             found.append(self.ordinal(i))
             i += 1
         return found
@@ -137,13 +135,13 @@ class IntKeys(_Places):
 
     def keys(self) -> Iterator[int]:
         """All keys, ascending, repeated ones repeated."""
-        n = self.shape.count
+        n = self.shape.keys
         return iter(range(self.shape.base, self.shape.base + n)) if self._keys is None else self._keys.slice(0, n)
 
     def nearest(self, key: int, n: int) -> list[int]:
         """Up to n keys close to a key that is not there."""
         i = self.first_place(key)
-        around = range(max(0, i - n), min(self.shape.count, i + n))
+        around = range(max(0, i - n), min(self.shape.keys, i + n))
         return sorted(sorted({self.key(p) for p in around}, key=lambda k: abs(k - key))[:n])
 
 
@@ -171,7 +169,7 @@ class ByteKeys(_Places):
 
     def first_place(self, key: bytes) -> int:
         """Place of the first key not below `key`."""
-        lo, hi = 0, self.shape.count
+        lo, hi = 0, self.shape.keys
         while lo < hi:
             middle = (lo + hi) >> 1
             if self.key(middle) < key:
@@ -183,12 +181,12 @@ class ByteKeys(_Places):
     def find(self, key: bytes) -> int:
         """Ordinal of the first object with this name, or -1."""
         i = self.first_place(key)
-        return self.ordinal(i) if i < self.shape.count and self.key(i) == key else -1
+        return self.ordinal(i) if i < self.shape.keys and self.key(i) == key else -1
 
     def find_all(self, key: bytes) -> list[int]:
         """Ordinals of all objects of this name, in stream order."""
         i, found = self.first_place(key), []
-        while i < self.shape.count and self.key(i) == key:
+        while i < self.shape.keys and self.key(i) == key:
             found.append(self.ordinal(i))
             i += 1
         return found
@@ -203,4 +201,4 @@ class ByteKeys(_Places):
 
     def keys(self) -> Iterator[bytes]:
         """All names, ascending, repeated ones repeated."""
-        return (self.key(i) for i in range(self.shape.count))
+        return (self.key(i) for i in range(self.shape.keys))

@@ -1,7 +1,5 @@
 """The object table: from an ordinal to where the object's bytes are (docs/format.md, section 8)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """References between objects, forward and backward, as arrays (docs/format.md, section 9)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 

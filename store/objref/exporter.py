@@ -1,4 +1,5 @@
-"""Export: container → the original bytes, as a stream, a file or a directory. The digest is checked before it is called done."""
+"""Export: container → the original bytes, as a stream, a file or a directory. The digest is checked before it
+is called done."""
 
 from __future__ import annotations
 
@@ -43,8 +44,8 @@ def export_image(
     form  "directory": recreate the files below dest, which must be absent or empty; "tar": the stream as one file;
           "auto": what the image was imported from
 
-    Errors: IntegrityError when the bytes are not those that were imported (a file or directory is then not left behind; of a pipe
-    the last part is held back), UsageError, SourceError.
+    Errors: IntegrityError when the bytes are not those that were imported (a file or directory is then not
+    left behind; of a pipe the last part is held back), UsageError, SourceError.
     """
     if form not in FORMS:
         raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
-
 from objref.container import format as f
 from objref.container.reader import Container
 from objref.container.source import BytesSource, FileSource, Source, open_path
@@ -20,6 +18,7 @@ from objref.limits import DEFAULT, Limits
 from objref.names import format_objref, parse_key, parse_objref
 from objref.object import Object, Reference
 from objref.space import Space, open_space
+from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
 
 __all__ = ["Image", "open_image"]
 
@@ -32,7 +31,8 @@ def open_image(
     access  "map" for long-lived readers of files that nobody shortens, "pread" for one question or a file of others;
             "auto" maps what belongs to you and only you can write
 
-    Errors: SourceError, UsageError (not a regular file), FormatError and its kin (not an image, torn, damaged, too new).
+    Errors: SourceError, UsageError (not a regular file), FormatError and its kin (not an image, torn, damaged,
+    too new).
 
     >>> import objref
     >>> with objref.open("tree.objref") as image:
@@ -120,7 +120,7 @@ class Image:
 
     def kinds(self) -> list[f.KindEntry]:
         """The kinds that have objects, with their number and bytes, in the dialect's order."""
-        return [k for k in self.container.kinds if k.count]
+        return [k for k in self.container.kinds if k.objects]
 
     def spaces(self) -> list[tuple[int, str]]:
         """(layer, name) of every space."""
@@ -173,7 +173,7 @@ class Image:
         except NotFoundError:
             return None
 
-    def __contains__(self, name: object) -> bool:
+    def __contains__(self, name: Any) -> bool:
         return isinstance(name, str) and self.get(name) is not None
 
     def by_ordinal(self, ordinal: int) -> Object:
@@ -193,7 +193,7 @@ class Image:
 
         numbers = {k.name: k.id for k in self.container.kinds}
         if name not in numbers:
-            present = [k.name for k in self.container.kinds if k.count]
+            present = [k.name for k in self.container.kinds if k.objects]
             near = tuple(get_close_matches(name, present, 3))
             raise NotFoundError(f"no kind {name!r}; there is: {', '.join(near or present)}", near)
         return numbers[name]

@@ -13,16 +13,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
-from objref_index import FORM_BYTES
-from objref_index.build import Alias, Columns, Index
-from objref_index.objects import LISTED, NOWHERE, SPARSE
-
 from objref.container import format as f
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options, TableData
 from objref.dialects import events as ev
 from objref.limits import DEFAULT, Limits
 from objref.sources import open_source
+from objref_index import FORM_BYTES
+from objref_index.build import Alias, Columns, Index
+from objref_index.objects import LISTED, NOWHERE, SPARSE
 
 __all__ = ["Options", "Report", "import_image"]
 
@@ -62,8 +61,8 @@ def import_image(
     replace      whether an existing file may be replaced
     progress     called with the number of stream bytes done, about once a MiB
 
-    Errors: UsageError (a destination in use, a source that is no image), SourceError (the system refused), FormatError (a
-    damaged archive). After an error nothing is left under the final name.
+    Errors: UsageError (a destination in use, a source that is no image), SourceError (the system refused),
+    FormatError (a damaged archive). After an error nothing is left under the final name.
     """
     from objref.dialects.criu import CriuSplitter
 
@@ -102,7 +101,7 @@ def _about_source(stream: Any) -> dict[str, Any]:
 class _Extents:
     """Where the bytes of a token went, in order. Mutable."""
 
-    __slots__ = ("ends", "lengths", "length", "where")
+    __slots__ = ("ends", "length", "lengths", "where")
 
     def __init__(self) -> None:
         self.where = array("Q")
@@ -291,7 +290,7 @@ class _Collector:
         footer = self._writer.finish(
             self._tables(index, source),
             [self._space(i + 1, space) for i, space in enumerate(index.spaces)],
-            [f.KindEntry(i, *index.counts.get(i, (0, 0)), name=kind.name) for i, kind in enumerate(kinds)],
+            [f.KindEntry(i, *index.counts.get(i, (0, 0)), kind.name) for i, kind in enumerate(kinds)],
             [f.RoleEntry(i, role.strength, role.name) for i, role in enumerate(self._splitter.roles)],
             index.objects,
             index.references,
@@ -303,27 +302,29 @@ class _Collector:
 
     def _report_claims(self, index: Index) -> None:
         for space in index.spaces:
-            extra = space.shape.count - space.shape.distinct
+            extra = space.shape.keys - space.shape.distinct
             if extra:
                 name = self._splitter.kinds[space.kind].name
-                self._note(ev.Note("claimed-twice", name, f"{extra} objects claim a key that another one has: all are kept"))
+                self._note(
+                    ev.Note("claimed-twice", name, f"{extra} objects claim a key that another one has: all are kept")
+                )
 
     def _space(self, number: int, space: Any) -> f.SpaceEntry:
         shape, kind = space.shape, self._splitter.kinds[space.kind]
         flags = f.SPACE_RUN * shape.run | f.SPACE_CONTIGUOUS * (shape.first is not None) | f.SPACE_ALIAS * space.alias
         return f.SpaceEntry(
-            number, space.kind, space.layer, kind.form, flags, shape.count, shape.base, shape.first or 0, shape.distinct,
+            number, space.kind, space.layer, kind.form, flags, shape.keys, shape.base, shape.first or 0, shape.distinct,
             shape.radix_bits, shape.radix_shift, kind.name,
         )  # fmt: skip
 
     def _tables(self, index: Index, source: dict[str, Any]) -> list[TableData]:
         tables = [
-            TableData(name, i + 1, memoryview(data).cast("B"))
+            TableData(name, i + 1, _view(data))
             for i, space in enumerate(index.spaces)
             for name, data in space.tables.items()
             if len(data)
         ]
-        tables += [TableData(name, 0, memoryview(data).cast("B")) for name, data in index.tables.items() if len(data)]
+        tables += [TableData(name, 0, _view(data)) for name, data in index.tables.items() if len(data)]
         tables.append(TableData("META", 0, _json(self._meta(source))))
         notes = [note._asdict() for note in self._notes]
         if notes:
@@ -346,9 +347,7 @@ class _Collector:
         }
 
 
-def _with_holes(
-    extents: _Extents, runs: tuple[tuple[int, int], ...], size: int
-) -> Iterator[tuple[int, int, int]]:
+def _with_holes(extents: _Extents, runs: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, int, int]]:
     """Rows of a file with holes: data from the extents, zero bytes between."""
     stored = at = 0
     for offset, length in (*runs, (size, 0)):
@@ -361,8 +360,10 @@ def _with_holes(
         stored += length
 
 
+def _view(table: Any) -> memoryview:
+    return memoryview(table).cast("B")
+
+
 def _json(value: Any) -> bytes:
     """Canonical JSON. Names of an image may hold bytes that are not UTF-8: they stay escaped."""
     return json.dumps(value, separators=SEPARATORS, sort_keys=True).encode("ascii")
-
-

@@ -1,4 +1,5 @@
-"""Objrefs as text: `file:31`, `1/task:17` (layer 1), `fd:3/0` (a pair), `member:checkpoint/pstree.img`, `file:31~2` (the second claim).
+"""Objrefs as text: `file:31`, `1/task:17` (layer 1), `fd:3/0` (a pair), `member:checkpoint/pstree.img`,
+`file:31~2` (the second claim).
 
 Keys are written as the form of their space says. When reading, numbers may be decimal or 0x…, whatever the form.
 Bytes of names that are not plain UTF-8 text, `%` and `~` are written as %XX.
@@ -7,13 +8,14 @@ Bytes of names that are not plain UTF-8 text, `%` and `~` are written as %XX.
 import re
 from typing import NamedTuple
 
-from objref_index import FORM_BYTES, FORM_HEX, FORM_PAIR
-
 from objref.errors import UsageError
+from objref_index import FORM_BYTES, FORM_HEX, FORM_PAIR
 
 __all__ = ["Name", "format_key", "format_objref", "parse_key", "parse_objref"]
 
-OBJREF = re.compile(r"(?:(?P<layer>\d{1,5})/)?(?P<space>[a-z][a-z0-9_-]*):(?P<key>.*?)(?:~(?P<claim>[1-9]\d{0,9}))?", re.S)
+OBJREF = re.compile(
+    r"(?:(?P<layer>\d{1,5})/)?(?P<space>[a-z][a-z0-9_-]*):(?P<key>.*?)(?:~(?P<claim>[1-9]\d{0,9}))?", re.S
+)
 ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 MAX = (1 << 64) - 1
 

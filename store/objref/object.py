@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-from objref_index import Edge, Extent, Row
-from objref_index.objects import LISTED, NOWHERE
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from objref.errors import LimitError, NotFoundError, UsageError
+from objref_index import Edge, Extent, Row
+from objref_index.objects import LISTED, NOWHERE
 
 if TYPE_CHECKING:
     from objref.image import Image
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Object", "Reference"]
 
 ZEROS = 1 << 20
+Bytes: TypeAlias = bytes
+"""`bytes` is the name of a property below."""
 
 
 class Object:
@@ -75,7 +76,7 @@ class Object:
     # -- bytes ---------------------------------------------------------------------------------------------
 
     @property
-    def bytes(self) -> bytes:
+    def bytes(self) -> Bytes:
         """All its bytes. LimitError for large ones (see `limits.read`): use `read` or `chunks`."""
         if self.sparse:
             raise UsageError(f"{self.objref} is addressed and has gaps: read a range of {self._span()}")
@@ -85,7 +86,7 @@ class Object:
         ranges = self.ranges
         return f"{ranges[0][0]:#x}…{ranges[-1][1]:#x}" if ranges else "nothing"
 
-    def _joined(self, chunks: Iterator[bytes | memoryview], size: int) -> bytes:
+    def _joined(self, chunks: Iterator[Bytes | memoryview], size: int) -> Bytes:
         limit = self._image.container.limits.read
         if size > limit:
             raise LimitError(f"{self.objref}: {size} bytes at once, limit {limit}: read ranges")
@@ -99,12 +100,13 @@ class Object:
         return memoryview(self._image.container.read(row.section, row.address, row.length))
 
     @property
-    def parts(self) -> list[bytes]:
+    def parts(self) -> list[Bytes]:
         """Its extents one by one: of an object with a payload, the message first."""
         return [self._joined(self._read_extent(e, 0, e.length), e.length) for e in self._list.extents]
 
-    def read(self, start: int = 0, stop: int | None = None) -> bytes:
-        """Bytes start…stop-1: offsets, or addresses of memory. NotFoundError for addresses that are not in the image."""
+    def read(self, start: int = 0, stop: int | None = None) -> Bytes:
+        """Bytes start…stop-1: offsets, or addresses of memory. NotFoundError for addresses that are not in the
+        image."""
         stop = self._stop(start, stop)
         return self._joined(self.chunks(start, stop), stop - start)
 
@@ -117,7 +119,7 @@ class Object:
             raise UsageError(f"{self.objref}: range {start:#x}…{stop:#x} is not ascending or lies outside")
         return stop
 
-    def chunks(self, start: int | None = None, stop: int | None = None) -> Iterator[bytes | memoryview]:
+    def chunks(self, start: int | None = None, stop: int | None = None) -> Iterator[Bytes | memoryview]:
         """The bytes of a range, block by block, for objects of any size."""
         if start is None:
             start = self._list.extents[0].at if self._list.extents else 0
@@ -137,7 +139,7 @@ class Object:
     def _absent(self, start: int, stop: int) -> NotFoundError:
         return NotFoundError(f"{self.objref}: {start:#x}…{stop:#x} is not in the image")
 
-    def _read_extent(self, extent: Extent, offset: int, length: int) -> Iterator[bytes | memoryview]:
+    def _read_extent(self, extent: Extent, offset: int, length: int) -> Iterator[Bytes | memoryview]:
         if extent.section == NOWHERE:
             for done in range(0, length, ZEROS):
                 yield bytes(min(length - done, ZEROS))

@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from struct import Struct
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, Protocol, Self
 
 from objref.dialects.directory import AnyPath, OnSkip, image_roots, naming, read_directory, refuse
@@ -32,6 +30,9 @@ from objref.errors import (
 from objref.limits import DEFAULT, Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
     import zstandard
 
 __all__ = ["CHUNK", "WINDOW_MAX", "Readable", "Source", "open_source"]

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from operator import add
-from typing import TYPE_CHECKING, Any, cast
-
-from objref_index import FORM_BYTES, ByteKeys, IntKeys
-from objref_index.objects import ADDRESS_MASK, LISTED
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from objref.container import format as f
 from objref.container.source import MapSource
 from objref.errors import FormatError, NotFoundError, UsageError
 from objref.names import format_objref
 from objref.object import Object
+from objref_index import FORM_BYTES, ByteKeys, IntKeys
+from objref_index.objects import ADDRESS_MASK, LISTED
 
 if TYPE_CHECKING:
     from objref.image import Image
 
 __all__ = ["Space", "open_space"]
 
+Found: TypeAlias = Object
+"""An Object; `object` is also the name of a method."""
 Key = Any
 """int, or bytes (str is taken as UTF-8) in spaces of names."""
 
@@ -74,7 +75,7 @@ class Space(Mapping[Key, bytes]):
         if isinstance(key, bytes):
             from difflib import get_close_matches
 
-            names = [format_objref(self.layer, self.name, k, self.form) for k in self._keys.keys()]
+            names = [format_objref(self.layer, self.name, k, self.form) for k in self._keys.keys()]  # noqa: SIM118 - not a dict
             yield from get_close_matches(format_objref(self.layer, self.name, key, self.form), names, 3)
         else:
             for k in self._keys.nearest(key, 3):
@@ -102,14 +103,14 @@ class Space(Mapping[Key, bytes]):
         """(key, n) of an object: it is the n-th to claim that key here. None when it has no key here."""
         return cast("tuple[int | bytes, int] | None", self._keys.claim(ordinal))
 
-    def objects(self) -> Iterator[Object]:
+    def objects(self) -> Iterator[Found]:
         """All objects in key order, all claims of a key."""
-        for place in range(self.entry.count):
+        for place in range(self.entry.keys):
             yield self._image.by_ordinal(self._keys.ordinal(place))
 
     def __iter__(self) -> Iterator[Key]:
         last = None
-        for key in self._keys.keys():
+        for key in self._keys.keys():  # noqa: SIM118 - not a dict
             if key != last:
                 yield key
             last = key
@@ -117,7 +118,7 @@ class Space(Mapping[Key, bytes]):
     def __len__(self) -> int:
         return self.entry.distinct
 
-    def __contains__(self, key: object) -> bool:
+    def __contains__(self, key: Any) -> bool:
         return bool(self._keys.find(self._key(key)) >= 0)
 
     def __repr__(self) -> str:
@@ -127,8 +128,9 @@ class Space(Mapping[Key, bytes]):
 class RunSpace(Space):
     """A space whose keys are a run, in a mapped file. Hot path: bench/lookup.py guards it.
 
-    `_ready[k]` is made at the first touch of row stripe k: (rows, a, b), after the rows and all blocks that they name were
-    checked. Then a row's words less a and b are a file offset and a length, and nothing else is left to do.
+    `_ready[k]` is made at the first touch of row stripe k: (rows, a, b), after the rows and all blocks that
+    they name were checked. Then a row's words less a and b are a file offset and a length, and nothing else is
+    left to do.
     """
 
     __slots__ = ("_end", "_first", "_map", "_ready", "_shift")
@@ -136,7 +138,7 @@ class RunSpace(Space):
     def __init__(self, image: Image, entry: f.SpaceEntry, keys: IntKeys, source: MapSource) -> None:
         super().__init__(image, entry, keys)
         self._first = entry.first
-        self._end = entry.first + entry.count
+        self._end = entry.first + entry.keys
         self._shift = entry.base - entry.first
         self._map = source.map
         self._ready: list[Any] = [None] * (-(-image.object_table.count >> ROWS_LOG2) + 1)
@@ -189,6 +191,6 @@ def open_space(image: Image, entry: f.SpaceEntry) -> Space:
     source = container.source
     if entry.flags & direct == direct and not keys.permuted and isinstance(source, MapSource):
         return RunSpace(image, entry, keys, source)
-    if entry.count != entry.distinct and entry.distinct > entry.count:
-        raise FormatError(f"space {entry.name}: {entry.distinct} distinct keys of {entry.count}")
+    if entry.keys != entry.distinct and entry.distinct > entry.keys:
+        raise FormatError(f"space {entry.name}: {entry.distinct} distinct keys of {entry.keys}")
     return Space(image, entry, keys)

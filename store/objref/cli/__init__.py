@@ -1,7 +1,7 @@
 """The command line: a thin skin, one verb for one function of the library.
 
-A verb is a module with `HELP`, `add(parser)` and `run(args)`. Only the module of the verb that was asked for is imported, which
-is why `objref get` starts fast (tests/cli/test_startup.py holds the list of imports).
+A verb is a module with `HELP`, `add(parser)` and `run(args)`. Only the module of the verb that was asked for
+is imported, which is why `objref get` starts fast (tests/cli/test_startup.py holds the list of imports).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from importlib import import_module
 from typing import NoReturn
 
-from objref.errors import NotFoundError, ObjrefError
+from objref.errors import ObjrefError
 
 __all__ = ["VERBS", "build_parser", "main"]
 
@@ -42,6 +42,15 @@ Exit codes: 0 done, 2 usage, 3 no such object, 4 damaged or foreign bytes,
 """
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """With a width, so that argparse does not import shutil (and with it bz2 and lzma) at every start."""
+    try:
+        columns = os.get_terminal_size().columns
+    except OSError:
+        columns = 80
+    return argparse.RawDescriptionHelpFormatter(prog, width=max(min(columns, 100) - 2, 40))
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\ntry: {self.prog} --help\n")
@@ -53,7 +62,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         prog="objref",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
     )
     parser.add_argument("--version", action="store_true", help="print versions and end")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
@@ -63,7 +72,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
             name,
             help=text,
             description=getattr(module, "HELP", text),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_formatter,
         )
         if module is not None:
             module.add(verb)
@@ -92,8 +101,6 @@ def _run(args: argparse.Namespace) -> int:
         code: int | None = args.run(args)
         sys.stdout.flush()
         return code or 0
-    except NotFoundError as error:
-        return _complain(str(error), error.exit_code)
     except ObjrefError as error:
         return _complain(str(error), error.exit_code)
     except BrokenPipeError:

@@ -1,7 +1,7 @@
 """`objref completion`, and the answers that the scripts ask for.
 
-The scripts are three lines: they call `objref completion --complete N WORD…` and take its lines. So what is offered is always
-what this version knows, and objrefs come from the image itself.
+The scripts are three lines: they call `objref completion --complete N WORD…` and take its lines. So what is
+offered is always what this version knows, and objrefs come from the image itself.
 """
 
 from __future__ import annotations

@@ -6,9 +6,13 @@ import argparse
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from objref.cli.terminal import Paint, progress, safe, size
 from objref.errors import UsageError
+
+if TYPE_CHECKING:
+    from objref.dialects.events import Note
 
 HELP = """\
 Put a checkpoint into one .objref file, in one pass.
@@ -28,10 +32,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="directory, archive, or - for standard input")
     parser.add_argument("-o", "--output", metavar="IMAGE", required=True, help="the file to make")
     parser.add_argument(
-        "--compress", choices=("zstd", "none"), default="zstd", help="none: larger, and the fastest to read (default: zstd)"
+        "--compress",
+        choices=("zstd", "none"),
+        default="zstd",
+        help="none: larger, and the fastest to read (default: zstd)",
     )
     parser.add_argument("--force", action="store_true", help="replace IMAGE if it exists")
-    parser.add_argument("--parent-root", metavar="DIR", help="how far `parent` links may lead (default: SOURCE's folder)")
+    parser.add_argument(
+        "--parent-root", metavar="DIR", help="how far `parent` links may lead (default: SOURCE's folder)"
+    )
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
@@ -74,10 +83,10 @@ def _length(source: str) -> int | None:
     return os.path.getsize(source) if source.endswith(".tar") and os.path.isfile(source) else None
 
 
-def _print_notes(notes: list[object], left_out: int) -> None:
+def _print_notes(notes: list[Note], left_out: int) -> None:
     paint = Paint(sys.stderr)
     for note in notes[:SHOWN_NOTES]:
-        what, where, text = note  # type: ignore[misc]
+        where, text = note.where, note.text
         print(f"{paint('yellow', 'note')}: {safe(f'{where}: {text}' if where else text)}", file=sys.stderr)
     more = len(notes) + left_out - SHOWN_NOTES
     if more > 0:

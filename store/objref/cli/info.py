@@ -70,7 +70,7 @@ def _print(facts: dict[str, Any], name: str) -> None:
         print(f"{paint('bold', f'{label:<9}')}{safe(text)}")
     print(f"\n{'kind':<16}{'objects':>9}{'bytes':>11}")
     for kind in facts["kinds"]:
-        print(f"{safe(kind['name']):<16}{kind['count']:>9}{size(kind['bytes']):>11}")
+        print(f"{safe(kind['name']):<16}{kind['objects']:>9}{size(kind['bytes']):>11}")
     _print_notes(facts["notes"], paint)
 
 

@@ -43,7 +43,7 @@ def _kinds(image: Any, as_json: bool) -> None:
         if as_json:
             print(json.dumps(kind._asdict()))
         else:
-            print(f"{safe(kind.name):<16}{kind.count:>9}{size(kind.bytes):>11}")
+            print(f"{safe(kind.name):<16}{kind.objects:>9}{size(kind.bytes):>11}")
 
 
 def _select(image: Any, kind: str) -> Iterator[Any]:

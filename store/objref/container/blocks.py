@@ -1,7 +1,7 @@
 """One block: compressed or as it is, checked before it is decoded.
 
-zstandard ignores `max_output_size` when a frame states its size, so the frame's header is compared with what the container
-expects before any memory is taken (R7).
+zstandard ignores `max_output_size` when a frame states its size, so the frame's header is compared with what
+the container expects before any memory is taken (R7).
 """
 
 from __future__ import annotations

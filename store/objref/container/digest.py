@@ -1,4 +1,5 @@
-"""SHA-256 of the stream on a thread of its own: hashlib lets go of the interpreter lock, so it costs no time beside compression."""
+"""SHA-256 of the stream on a thread of its own: hashlib lets go of the interpreter lock, so it costs no time
+beside compression."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.errors import FormatError, IntegrityError, UnsupportedError
+from objref_index.columns import Word
 
 MAJOR, MINOR = 0, 1
 PAGE_LOG2 = 12
@@ -53,7 +54,7 @@ TABLE_IDS = {
     "META": 16,
     "NOTES": 17,
 }
-TABLE_WORDS = {
+TABLE_WORDS: dict[str, Word] = {
     "objects": "Q",
     "extents": "Q",
     "keys": "Q",
@@ -195,7 +196,7 @@ class SpaceEntry(NamedTuple):
     layer: int
     form: int
     flags: int
-    count: int
+    keys: int
     base: int
     first: int
     distinct: int
@@ -208,7 +209,7 @@ class KindEntry(NamedTuple):
     """A kind of object, with how many there are and how many bytes they span."""
 
     id: int
-    count: int
+    objects: int
     bytes: int
     name: str
 
@@ -297,7 +298,7 @@ def decode_trailer(data: bytes, offset: int) -> Trailer:
         raise FormatError(f"group trailer at offset {offset} says that it lies at {f[3]}")
     _zero("group trailer", 12, data[12:16])
     _zero("group trailer", 112, data[112:120])
-    return Trailer(f[1], *f[3:13], check=f[14])
+    return Trailer._make((f[1], *f[3:13], f[14]))
 
 
 def encode_piece(p: Piece) -> bytes:
@@ -311,7 +312,7 @@ def encode_piece(p: Piece) -> bytes:
 def decode_piece(data: bytes | memoryview, at: int) -> Piece:
     """A piece entry at position `at` of a trailer's body."""
     f = PIECE.unpack_from(data, at)
-    return Piece(*f[:4], *f[5:11], name=decode_name(f[11]))
+    return Piece._make((*f[:4], *f[5:11], decode_name(f[11])))
 
 
 def encode_footer(f: Footer) -> bytes:
@@ -330,7 +331,7 @@ def decode_footer(data: bytes, file_length: int) -> Footer:
     f = FOOTER.unpack(data)
     if f[13] != xxh3(data[:112]):
         raise IntegrityError(f"footer: checksum {xxh3(data[:112]):016x}, expected {f[13]:016x}")
-    footer = Footer(*f[1:10], last_check=f[12])
+    footer = Footer._make((*f[1:10], f[12]))
     if footer.file_length != file_length:
         raise FormatError(f"footer: the file should have {footer.file_length} bytes, it has {file_length} (R14)")
     if f[10] != PAGE_LOG2:
@@ -355,7 +356,7 @@ class Array(NamedTuple):
     """One array of the directory: where its entries are and how long each is."""
 
     entry_size: int
-    count: int
+    entries: int
     offset: int
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from contextlib import suppress
 from types import TracebackType
 
 from objref.errors import SourceError, UsageError
@@ -95,7 +96,5 @@ class Output:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._fd)
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(self._partial)
-        except FileNotFoundError:
-            pass

@@ -15,13 +15,14 @@ ZERO = bytes(PAGE)
 ZERO_HASH = xxh3(ZERO)
 
 Read = Callable[[int], bytes]
-Append = Callable[["bytes | memoryview"], int]
+Append = Callable[[memoryview], int]
 
 
 class PageTable:
     """Remembers pages by hash, up to a cap. Mutable.
 
-    `append(data)` stores new pages (a multiple of PAGE bytes) and returns the slot of the first; `read(slot)` gives a stored page.
+    `append(data)` stores new pages (a multiple of PAGE bytes) and returns the slot of the first; `read(slot)`
+    gives a stored page.
     """
 
     def __init__(self, append: Append, read: Read, cap: int) -> None:

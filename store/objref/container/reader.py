@@ -1,7 +1,7 @@
 """Reading a container: nothing is read before it is needed, nothing is used before it is checked.
 
-Opening reads the superblock, the footer and the directory. Trailers, blocks and tables are read and checked at first touch.
-Safe for many threads: what is remembered is either there or not.
+Opening reads the superblock, the footer and the directory. Trailers, blocks and tables are read and checked at
+first touch. Safe for many threads: what is remembered is either there or not.
 """
 
 import threading
@@ -11,9 +11,6 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from objref_index import Column, IntKeys, KeyShape, ObjectTable, ReferenceTable
-from objref_index.columns import cast
-from objref_index.keys import ByteKeys
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.container import format as f
@@ -21,6 +18,9 @@ from objref.container.blocks import check_block, decode_block, decompress
 from objref.container.source import Source
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref.limits import DEFAULT, Limits
+from objref_index import Column, IntKeys, KeyShape, ObjectTable, ReferenceTable
+from objref_index.columns import cast
+from objref_index.keys import ByteKeys
 
 __all__ = ["Container", "Trail"]
 
@@ -86,19 +86,19 @@ class Container:
     def _entries(self, what: int) -> Iterator[tuple[Any, ...]]:
         array, layout = self._arrays.get(what), f.ENTRY_STRUCTS[what]
         if array is not None:
-            for i in range(array.count):
+            for i in range(array.entries):
                 yield layout.unpack_from(self._directory, array.offset + i * array.entry_size)
 
     def count(self, what: int) -> int:
         """How many entries an array has."""
         array = self._arrays.get(what)
-        return array.count if array is not None else 0
+        return array.entries if array is not None else 0
 
     @property
     def sections(self) -> dict[int, f.Section]:
         """Sections by number."""
         if self._sections is None:
-            self._sections = {e[0]: f.Section(*e[:8], name=f.decode_name(e[8])) for e in self._entries(f.SECTIONS)}
+            self._sections = {e[0]: f.Section._make((*e[:8], f.decode_name(e[8]))) for e in self._entries(f.SECTIONS)}
         return self._sections
 
     @property
@@ -109,7 +109,7 @@ class Container:
     @property
     def spaces(self) -> list[f.SpaceEntry]:
         """All spaces."""
-        return [f.SpaceEntry(*e[:11], name=f.decode_name(e[12])) for e in self._entries(f.SPACES)]
+        return [f.SpaceEntry._make((*e[:11], f.decode_name(e[12]))) for e in self._entries(f.SPACES)]
 
     @property
     def kinds(self) -> list[f.KindEntry]:
@@ -256,18 +256,18 @@ class Container:
 
     def _shape(self, s: f.SpaceEntry) -> KeyShape:
         first = s.first if s.flags & f.SPACE_CONTIGUOUS else None
-        if first is not None and first + s.count > self.footer.objects:
-            raise FormatError(f"space {s.name}: objects {first}…{first + s.count} of {self.footer.objects}")
+        if first is not None and first + s.keys > self.footer.objects:
+            raise FormatError(f"space {s.name}: objects {first}…{first + s.keys} of {self.footer.objects}")
         run = bool(s.flags & f.SPACE_RUN)
-        return KeyShape(s.count, run, s.base, first, s.radix_bits, s.radix_shift, s.distinct)
+        return KeyShape(s.keys, run, s.base, first, s.radix_bits, s.radix_shift, s.distinct)
 
     def _key_columns(self, s: f.SpaceEntry) -> dict[str, Column]:
         names = ("ends", "ordinals", "order", "place", "radix") + (() if s.form == 3 else ("keys",))
         columns = {name: column for name in names if (column := self.column(name, s.number)) is not None}
         expected = {"radix": (1 << s.radix_bits) + 1}
         for name, column in columns.items():
-            if len(column) != expected.get(name, s.count):
-                raise FormatError(f"space {s.name}: table {name} has {len(column)} entries, expected {s.count}")
+            if len(column) != expected.get(name, s.keys):
+                raise FormatError(f"space {s.name}: table {name} has {len(column)} entries, expected {s.keys}")
         needed = [] if s.flags & f.SPACE_RUN else ["ends" if s.form == 3 else "keys"]
         needed += ["radix"] if s.radix_bits else []
         needed += [] if s.flags & f.SPACE_CONTIGUOUS else ["ordinals"]
@@ -296,7 +296,7 @@ class Container:
 
     def _read_trail(self, group: int) -> Trail:
         array = self._arrays.get(f.GROUPS)
-        if array is None or group >= array.count:
+        if array is None or group >= array.entries:
             raise FormatError(f"directory: no group {group}")
         entry = f.GroupEntry(*f.GROUP_ENTRY.unpack_from(self._directory, array.offset + group * array.entry_size))
         header = f.decode_trailer(bytes(self.source.read(entry.offset, f.TRAILER.size)), entry.offset)
@@ -321,7 +321,9 @@ class Container:
         start, end = (trail.ends[i - 1] if index else 0), trail.ends[i]
         length = min(1 << section.block_log2, piece.length - (index << section.block_log2))
         if not 0 <= end - start <= length:
-            raise FormatError(f"section {section.name}: block {i} of group {piece.group} stores {end - start} bytes (R8)")
+            raise FormatError(
+                f"section {section.name}: block {i} of group {piece.group} stores {end - start} bytes (R8)"
+            )
         return piece.offset + start, end - start, length, trail.checks[i]
 
     def find_piece(self, section: int, address: int) -> f.PieceEntry:
@@ -453,7 +455,8 @@ class Container:
                             yield run >> 48, run & f.ADDRESS_MASK
 
     def stream(self) -> Iterator[bytes | memoryview]:
-        """The stream, in order. Ends in IntegrityError when its digest differs: the last chunk is not handed out before."""
+        """The stream, in order. Ends in IntegrityError when its digest differs: the last chunk is not handed
+        out before."""
         import hashlib
 
         digest, done = hashlib.sha256(), 0
@@ -485,7 +488,9 @@ class Container:
             )
         for number, cursor in cursors.items():
             if cursor.left:
-                raise FormatError(f"section {self.sections[number].name}: {cursor.left} bytes are not in the braid (R10)")
+                raise FormatError(
+                    f"section {self.sections[number].name}: {cursor.left} bytes are not in the braid (R10)"
+                )
 
     def close(self) -> None:
         """Let go of the file."""

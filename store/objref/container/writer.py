@@ -1,8 +1,10 @@
-"""Writing a container: one pass, append only, memory bounded by a few MiB for each section (docs/format.md, sections 3 to 7).
+"""Writing a container: one pass, append only, memory bounded by a few MiB for each section (docs/format.md,
+sections 3 to 7).
 
-The stream comes in as runs, in order: `append(section, data)` and `append_pages(data)` keep the bytes, the order (braid) and
-the digest, and return the address that the bytes got. Several files may grow at once: runs of different sections may follow
-each other in any way. `finish` writes the index and the footer.
+The stream comes in as runs, in order: `append(section, data)` and `append_pages(data)` keep the bytes, the
+order (braid) and the digest, and return the address that the bytes got. Several files may grow at once: runs
+of different
+sections may follow each other in any way. `finish` writes the index and the footer.
 """
 
 from __future__ import annotations
@@ -179,7 +181,9 @@ class ContainerWriter:
     def _read_page(self, slot: int) -> bytes:
         """A page that was stored before: still in the buffer, or read back from the file."""
         section = self._pages
-        assert section is not None and section.places is not None and section.lengths is not None
+        assert section is not None  # for mypy: pages were stored
+        assert section.places is not None
+        assert section.lengths is not None
         at = slot * f.PAGE
         waiting = section.next - len(section.pending)
         if at >= waiting:
@@ -349,7 +353,7 @@ class ContainerWriter:
             f.PIECES: self._piece_entries(),
             f.TABLES: [self._write_table(table) for table in tables],
             f.SPACES: [_space_entry(s) for s in spaces],
-            f.KINDS: [f.KIND_ENTRY.pack(k.id, 0, 0, k.count, k.bytes, f.encode_name(k.name)) for k in kinds],
+            f.KINDS: [f.KIND_ENTRY.pack(k.id, 0, 0, k.objects, k.bytes, f.encode_name(k.name)) for k in kinds],
             f.ROLES: [f.ROLE_ENTRY.pack(r.id, ord(r.strength), 0, 0, f.encode_name(r.name)) for r in roles],
         }
         directory = f.encode_directory(arrays)
@@ -408,7 +412,7 @@ class ContainerWriter:
 def _compress_all(compressor: ZstdCompressor, blocks: list[memoryview]) -> list[bytes | memoryview]:
     """Frames of the blocks; a block that would not shrink stays as it is."""
     if len(blocks) > 1 and hasattr(compressor, "multi_compress_to_buffer"):
-        many: Any = compressor.multi_compress_to_buffer(blocks, threads=THREADS if len(blocks) > 8 else 0)
+        many: Any = compressor.multi_compress_to_buffer(list(blocks), threads=THREADS if len(blocks) > 8 else 0)
         frames = [many[i].tobytes() for i in range(len(blocks))]
     else:  # the pure-Python backend of zstandard has no batch call
         frames = [compressor.compress(block) for block in blocks]
@@ -424,4 +428,3 @@ def _little(values: array[int]) -> bytes:
 
 def _space_entry(s: f.SpaceEntry) -> bytes:
     return f.SPACE_ENTRY.pack(*s[:11], bytes(14), f.encode_name(s.name))
-

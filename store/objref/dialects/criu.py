@@ -46,7 +46,9 @@ class CriuSplitter:
         for event in self._tar.finish():
             yield from self._take(event)
         if self._tar.stray_at is not None:
-            yield Note("trailing", "", f"data after the end of the archive at {self._tar.stray_at}: kept, not looked into")
+            yield Note(
+                "trailing", "", f"data after the end of the archive at {self._tar.stray_at}: kept, not looked into"
+            )
         if not any(folder.has_images for folder in self._folders.values()):
             yield Note("no-images", "", "no CRIU image files in this stream")
         yield from finish_folders(list(self._folders.values()), self._numbering)
@@ -108,5 +110,3 @@ class CriuSplitter:
             else:
                 member = file.member
                 folder.pages[base] = Storage(member.token, member.size, member.runs, member.real_size)
-
-

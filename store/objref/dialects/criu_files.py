@@ -198,14 +198,18 @@ class ImageFile(File):
 
     def _give_up(self, buffer: bytes) -> Iterator[Event]:
         self._kept_as_is = True
-        yield self._note("foreign", f"starts with {buffer[:8].hex(' ')}, not as a {self.spec.kind} image; kept as it is")
+        yield self._note(
+            "foreign", f"starts with {buffer[:8].hex(' ')}, not as a {self.spec.kind} image; kept as it is"
+        )
         yield self._run(self._section, buffer)
 
     def end(self) -> Iterator[Event]:
         if self._carry:
             at = self._done
             if self._started:
-                yield self._note("truncated", f"ends inside the item at {at}: {len(self._carry)} bytes kept as they are")
+                yield self._note(
+                    "truncated", f"ends inside the item at {at}: {len(self._carry)} bytes kept as they are"
+                )
             yield self._run(self._section, bytes(self._carry))
 
     # -- items ---------------------------------------------------------------------------------------------
@@ -264,7 +268,9 @@ class ImageFile(File):
                 message = parse(buffer[start : start + length])
             except ValueError as error:  # DecodeError of protobuf is one
                 bad.append(i)
-                yield self._note("unparsed", f"item of {length} bytes is no {self.spec.message} ({error}); kept as it is")
+                yield self._note(
+                    "unparsed", f"item of {length} bytes is no {self.spec.message} ({error}); kept as it is"
+                )
                 continue
             keys.append(key_of(message, self._index))
             self._index += 1
@@ -321,7 +327,8 @@ class PagemapFile(ImageFile):
             item = buffer[start : start + length]
             try:
                 if not self._index:
-                    self._map = self._map._replace(pages_id=head(item).pages_id)
+                    first: Any = head(item)
+                    self._map = self._map._replace(pages_id=first.pages_id)
                 else:
                     message = entry(item)
                     self.foreign |= len(UnknownFieldSet(message)) > 0
@@ -361,7 +368,7 @@ class GroupsFile(ImageFile):
         for start, length in zip(starts, lengths, strict=True):
             at, sizes, keys, chain = array("Q"), array("Q"), array("Q"), []
             for i, (inner, size) in enumerate(_submessages(buffer[start : start + length], 1)):
-                message = parse(buffer[start + inner : start + inner + size])
+                message: Any = parse(buffer[start + inner : start + inner + size])
                 at.append(start + inner)
                 sizes.append(size)
                 keys.append(message.id if kind == "cgset" else i)
@@ -433,9 +440,7 @@ def _key_rule(rule: str, number: int) -> KeyRule:
     return lambda m, i: getattr(m, field) & KEY_MASK
 
 
-def open_file(
-    name: ImageName | None, member: Member, numbering: Numbering, state: LayerState, limits: Limits
-) -> File:
+def open_file(name: ImageName | None, member: Member, numbering: Numbering, state: LayerState, limits: Limits) -> File:
     """The splitter for a file of this name."""
     from objref.dialects.criu_payload import PayloadFile
 
@@ -448,7 +453,12 @@ def open_file(
         return RawFile(member, numbering, name)
     if member.runs is not None:
         return File(member, numbering)  # holes: not written by CRIU, so nothing is known of it
-    special = {"fd": TableFile, "pagemap": PagemapFile, "pagemap-shmem": PagemapFile, "cgroup": GroupsFile}
+    special: dict[str, type[ImageFile]] = {
+        "fd": TableFile,
+        "pagemap": PagemapFile,
+        "pagemap-shmem": PagemapFile,
+        "cgroup": GroupsFile,
+    }
     special |= {"seccomp": GroupsFile}
-    chosen = PayloadFile if name.spec.payload else special.get(kind, ImageFile)
+    chosen: type[ImageFile] = PayloadFile if name.spec.payload else special.get(kind, ImageFile)
     return chosen(member, numbering, name, state, limits)

@@ -22,8 +22,8 @@ __all__ = ["Folder", "Storage", "finish_folders"]
 DEAD = (2, 6)
 """core.tc.task_state of zombies: they have no memory, no files."""
 NS_KINDS = (
-    "utsns", "ipcns-var", "netns", "userns", "timens", "pidns", "ifaddr", "route", "route6", "rule", "iptables", "ip6tables",
-    "nftables", "netns-ct", "netns-exp",
+    "utsns", "ipcns-var", "netns", "userns", "timens", "pidns", "ifaddr", "route", "route6", "rule", "iptables",
+    "ip6tables", "nftables", "netns-ct", "netns-exp",
 )  # fmt: skip
 NS_PAIRS = ("ipcns-shm", "ipcns-msg", "ipcns-sem", "netdev")
 NS_FILES = (*NS_KINDS, *NS_PAIRS, "mnt")
@@ -113,7 +113,15 @@ class _Finish:
         yield from self._memories("pagemap-", "mem", "pagemap")
         yield from self._memories("pagemap-shmem-", "shmem", "pagemap-shmem")
         yield from self._nodes()
-        for part in (self._tasks, self._namespaces, self._epolls, self._locks, self._mounts, self._sockets, self._devices):
+        for part in (
+            self._tasks,
+            self._namespaces,
+            self._epolls,
+            self._locks,
+            self._mounts,
+            self._sockets,
+            self._devices,
+        ):
             part()
         out = self.outbox
         yield Edges(self.folder.number, out.sources, out.roles, out.kinds, out.keys)

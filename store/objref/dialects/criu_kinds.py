@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from objref_index import FORM_BYTES, FORM_DECIMAL, FORM_HEX, FORM_PAIR
-
 from objref.dialects.events import Kind, Role
+from objref_index import FORM_BYTES, FORM_DECIMAL, FORM_HEX, FORM_PAIR
 
 __all__ = ["FILES", "KIND", "KINDS", "LEGACY_FILE_KINDS", "MESSAGES", "ROLE", "ROLES", "FileKind", "parse_name"]
 
@@ -165,8 +164,8 @@ MESSAGES = {spec.kind: spec.message for spec in FILES.values() if spec.message} 
 
 # fd_types of CRIU -> the kind that held such files before there was a files.img.
 LEGACY_FILE_KINDS = {
-    1: "reg-file", 2: "pipe-file", 3: "fifo-file", 4: "inet-file", 5: "unix-file", 6: "eventfd-file", 7: "eventpoll-file",
-    8: "inotify-file", 9: "signalfd-file", 10: "packet-file", 11: "tty-file", 12: "fanotify-file", 13: "netlink-file",
+    1: "reg-file", 2: "pipe-file", 3: "fifo-file", 4: "inet-file", 5: "unix-file", 6: "eventfd-file",
+    7: "eventpoll-file", 8: "inotify-file", 9: "signalfd-file", 10: "packet-file", 11: "tty-file", 12: "fanotify-file", 13: "netlink-file",
     14: "ns-file", 15: "tun-file", 16: "ext-file", 17: "timerfd-file", 19: "bpfmap-file", 20: "pidfd-file",
 }  # fmt: skip
 
@@ -262,6 +261,8 @@ def _numbered(spec: FileKind, digits: str) -> ImageName | None:
         number = int(digits, base)
     except ValueError:
         return None
-    if number >> (32 if spec.key.startswith("name/") else 64) or digits != (f"{number:x}" if spec.hexadecimal else str(number)):
+    if number >> (32 if spec.key.startswith("name/") else 64) or digits != (
+        f"{number:x}" if spec.hexadecimal else str(number)
+    ):
         return None
     return ImageName(spec, number)

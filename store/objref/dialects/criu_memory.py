@@ -1,7 +1,7 @@
 """Where the bytes of a task's memory are: page maps, their pages files, and the older layers they lean on.
 
-The rules are those of docs/criu.md, "Memory": entries are walked with a running offset into the pages file, only PRESENT
-entries occupy it, and what is only PARENT is looked up in the file of the same name one layer down.
+The rules are those of docs/criu.md, "Memory": entries are walked with a running offset into the pages file,
+only PRESENT entries occupy it, and what is only PARENT is looked up in the file of the same name one layer down.
 """
 
 from __future__ import annotations

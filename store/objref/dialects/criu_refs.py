@@ -1,8 +1,8 @@
 """References of the CRIU dialect: what each message refers to (docs/criu.md has the table).
 
 `EXTRACT` maps a message name to a function that tells an `Outbox` what one object of it refers to. What needs two
-messages to decide (namespaces of CRIU itself, descriptors in an epoll, zombies) is remembered here and settled at the end
-of the stream by criu_finish.py.
+messages to decide (namespaces of CRIU itself, descriptors in an epoll, zombies) is remembered here and settled
+at the end of the stream by criu_finish.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ REG = FILE_KINDS[1]
 OWNER_KIND = {0: KIND["core"], 1: KIND["task"], 2: KIND["task"]}
 """fown.pid_type: a thread, a process, a group."""
 
-NS_FIELDS = ("net_ns_id", "ipc_ns_id", "uts_ns_id", "mnt_ns_id", "user_ns_id", "time_ns_id", "pid_ns_id", "cgroup_ns_id")
+NS_FIELDS = (
+    "net_ns_id",
+    "ipc_ns_id",
+    "uts_ns_id",
+    "mnt_ns_id",
+    "user_ns_id",
+    "time_ns_id",
+    "pid_ns_id",
+    "cgroup_ns_id",
+)
 
 AT_PAGESZ = 6
 PAGE_SIZES = (1 << 12, 1 << 14, 1 << 16)
@@ -145,7 +154,9 @@ def _core(m: Message, out: Outbox) -> None:
 
 def _mm(m: Message, out: Outbox) -> None:
     auxv = m.mm_saved_auxv
-    out.state.page_size = out.state.page_size or _sound_page(dict(zip(auxv[::2], auxv[1::2], strict=False)).get(AT_PAGESZ, 0))
+    out.state.page_size = out.state.page_size or _sound_page(
+        dict(zip(auxv[::2], auxv[1::2], strict=False)).get(AT_PAGESZ, 0)
+    )
     out.refer("exe", REG, m.exe_file_id)
     seen: set[tuple[str, int, int]] = set()
     for vma in m.vmas:

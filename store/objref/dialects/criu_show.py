@@ -1,8 +1,9 @@
 """CRIU messages as `crit show` prints them, ready for JSON.
 
 The rules were found by giving crit 4.1.1 and 4.2.1 images that hold every field of every message they can show,
-each with every bit set in turn, and noting what came back; tests/criu/test_show.py compares again where a crit
-is at hand. Equality with crit wins, also where crit contradicts CRIU; such places say "crit:" below.
+with every bit set in turn (lengths, network addresses, ghost files: some values), and noting what came back;
+tests/criu/test_show.py compares again where a crit is at hand. Equality with crit wins, also where crit
+contradicts CRIU; such places say "crit:" below.
 
 crit 4.2 is followed. crit 4.1 shows pagemap_entry's field 2 as nr_pages and not field 5, knows neither
 MAP_DROPPABLE nor VMA_AREA_UPROBES, and leaves out inventory_entry.allow_uprobes.
@@ -17,7 +18,7 @@ from binascii import b2a_qp
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from objref.dialects.criu_schema import message_class
 from objref.errors import FormatError
@@ -29,6 +30,7 @@ __all__ = ["RULES", "DecodeError", "Rule", "parse", "payload_to_crit", "to_crit"
 
 Json = Any  # str, int, bool, and lists and dicts of them
 Render = Callable[[Any], Json]
+Numbers = Literal["plain", "hex"]  # how a message's unsigned numbers are shown that have no rule of their own
 PayloadShow = Callable[[bytes, Any], Json]
 
 _LENGTH = struct.Struct("<I")
@@ -78,8 +80,8 @@ def parse(message_name: str, data: bytes) -> Message:
     return message
 
 
-def _show(message: Message) -> dict[str, Json]:
-    fields = _fields(message.DESCRIPTOR.name)
+def _show(message: Message, numbers: Numbers = "plain") -> dict[str, Json]:
+    fields = _fields(message.DESCRIPTOR.name, numbers)
     shown = {}
     for field, value in message.ListFields():
         name, render = fields[field.number]
@@ -88,26 +90,26 @@ def _show(message: Message) -> dict[str, Json]:
 
 
 @cache
-def _fields(message_name: str) -> Mapping[int, tuple[str, Render]]:
+def _fields(message_name: str, numbers: Numbers) -> Mapping[int, tuple[str, Render]]:
     """Field number -> (name, how its value is shown)."""
     fields = message_class(message_name).DESCRIPTOR.fields
-    return {field.number: (field.name, _renderer(message_name, field)) for field in fields}
+    return {field.number: (field.name, _renderer(message_name, field, numbers)) for field in fields}
 
 
-def _renderer(message_name: str, field: Any) -> Render:
-    render, whole = RULES.get((message_name, field.name)) or _rule_by_type(message_name, field)
+def _renderer(message_name: str, field: Any, numbers: Numbers) -> Render:
+    render, whole = RULES.get((message_name, field.name)) or _rule_by_type(field, numbers)
     if whole or field.has_presence:  # in proto2 the repeated fields, and only they, have no presence
         return render
     return lambda values: [render(value) for value in values]
 
 
-def _rule_by_type(message_name: str, field: Any) -> Rule:
+def _rule_by_type(field: Any, numbers: Numbers) -> Rule:
     if field.message_type is not None:
         return Rule(_show)
     if field.enum_type is not None:
         return Rule({value.number: value.name for value in field.enum_type.values}.__getitem__)
     if field.cpp_type in (field.CPPTYPE_UINT32, field.CPPTYPE_UINT64):
-        return RULES.get((message_name, EVERY_UNSIGNED), PLAIN)
+        return HEX if numbers == "hex" else PLAIN
     return {field.TYPE_STRING: TEXT, field.TYPE_BYTES: BASE64}.get(field.type, PLAIN)
 
 
@@ -181,6 +183,7 @@ def _flags(runs: Mapping[int, str]) -> Rule:
 
 PLAIN = Rule(lambda value: value)
 HEX = Rule(hex)
+HEX_BLOCK = Rule(lambda block: _show(block, "hex"))
 TEXT = Rule(_text)
 BASE64 = Rule(_base64)
 QUOTED = Rule(_quoted)
@@ -221,9 +224,6 @@ SOCKET_STATE = _named(
     {1: "ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK LISTEN"}
 )
 
-# In place of a field's name: all uint32, uint64 and fixed64 fields that have no rule of their own.
-EVERY_UNSIGNED = "*"
-
 # (message, field) -> how crit shows it. What is not here goes by its type: enums by name, bytes in base64 with
 # a newline after every 76 characters and at the end, everything else as it is.
 RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
@@ -244,7 +244,11 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("mm_entry", "mm_env_start"): HEX,
         ("mm_entry", "mm_env_end"): HEX,
         ("pagemap_entry", "vaddr"): HEX,
-        ("sa_entry", EVERY_UNSIGNED): HEX,
+        ("sa_entry", "sigaction"): HEX,
+        ("sa_entry", "flags"): HEX,
+        ("sa_entry", "restorer"): HEX,
+        ("sa_entry", "mask"): HEX,
+        ("sa_entry", "mask_extended"): HEX,
         ("thread_info_x86", "clear_tid_addr"): HEX,
         ("thread_info_arm", "clear_tid_addr"): HEX,
         ("thread_info_aarch64", "clear_tid_addr"): HEX,
@@ -257,23 +261,25 @@ RULES: Mapping[tuple[str, str], Rule] = MappingProxyType(
         ("vma_entry", "end"): HEX,
         ("vma_entry", "madv"): HEX,
         ("vma_entry", "fdflags"): HEX,
-        # Register blocks. crit: most floating point and vector registers are plain numbers.
-        ("user_x86_regs_entry", EVERY_UNSIGNED): HEX,
-        ("user_x86_cet_entry", EVERY_UNSIGNED): HEX,
-        ("user_arm_regs_entry", EVERY_UNSIGNED): HEX,
-        ("user_aarch64_regs_entry", EVERY_UNSIGNED): HEX,
-        ("user_ppc64_regs_entry", EVERY_UNSIGNED): HEX,
-        ("user_s390_regs_entry", EVERY_UNSIGNED): HEX,
-        ("user_s390_fpregs_entry", EVERY_UNSIGNED): HEX,
-        ("user_s390_vxrs_low_entry", EVERY_UNSIGNED): HEX,
-        ("user_s390_vxrs_high_entry", EVERY_UNSIGNED): HEX,
-        ("user_s390_gs_cb_entry", EVERY_UNSIGNED): HEX,
-        ("user_s390_ri_entry", EVERY_UNSIGNED): HEX,
-        ("user_mips_regs_entry", EVERY_UNSIGNED): HEX,
-        ("user_mips_fpregs_entry", EVERY_UNSIGNED): HEX,
-        ("user_loongarch64_gpregs_entry", EVERY_UNSIGNED): HEX,
-        ("user_loongarch64_fpregs_entry", EVERY_UNSIGNED): HEX,
-        ("user_riscv64_regs_entry", EVERY_UNSIGNED): HEX,
+        # Register blocks. crit: the same message elsewhere (user_ppc64_tm_regs_entry.gpregs), and most floating
+        # point and vector registers, are plain numbers.
+        ("thread_info_x86", "gpregs"): HEX_BLOCK,
+        ("thread_info_arm", "gpregs"): HEX_BLOCK,
+        ("thread_info_aarch64", "gpregs"): HEX_BLOCK,
+        ("thread_info_ppc64", "gpregs"): HEX_BLOCK,
+        ("thread_info_s390", "gpregs"): HEX_BLOCK,
+        ("thread_info_s390", "fpregs"): HEX_BLOCK,
+        ("thread_info_s390", "vxrs_low"): HEX_BLOCK,
+        ("thread_info_s390", "vxrs_high"): HEX_BLOCK,
+        ("thread_info_s390", "gs_cb"): HEX_BLOCK,
+        ("thread_info_s390", "gs_bc"): HEX_BLOCK,
+        ("thread_info_s390", "ri_cb"): HEX_BLOCK,
+        ("thread_info_mips", "gpregs"): HEX_BLOCK,
+        ("thread_info_mips", "fpregs"): HEX_BLOCK,
+        ("thread_info_loongarch64", "gpregs"): HEX_BLOCK,
+        ("thread_info_loongarch64", "fpregs"): HEX_BLOCK,
+        ("thread_info_riscv64", "gpregs"): HEX_BLOCK,
+        ("user_x86_xsave_entry", "cet"): HEX_BLOCK,
         # Flags. crit: names open flags for three kinds of file and shows them in hexadecimal for most others;
         # for fdinfo, eventfd, epoll, pidfd and namespace files they are plain numbers.
         ("bpfmap_file_entry", "flags"): OPEN_FLAGS,

@@ -24,7 +24,8 @@ Fields = dict[str, Any]
 # crit's name of an image type, where it is not the file's prefix in capitals.
 CRIT_NAMES = {
     "eventfd": "EVENTFD_FILE", "eventpoll": "EVENTPOLL_FILE", "inotify": "INOTIFY_FILE", "fanotify": "FANOTIFY_FILE",
-    "sigacts": "SIGACT", "netlinksk": "NETLINK_SK", "ipcns-var": "IPC_VAR", "memfd": "MEMFD_INODE", "mountpoints": "MNTS",
+    "sigacts": "SIGACT", "netlinksk": "NETLINK_SK", "ipcns-var": "IPC_VAR", "memfd": "MEMFD_INODE",
+    "mountpoints": "MNTS",
     "filelocks": "FILE_LOCKS", "signal-s": "SIGNAL", "signal-p": "PSIGNAL", "tty": "TTY_FILES", "stats-dump": "STATS",
     "stats-restore": "STATS", "pagemap-shmem": "PAGEMAP",
 }  # fmt: skip
@@ -92,7 +93,8 @@ def _payload_entries(spec: FileKind, parts: list[bytes]) -> Iterator[Fields]:
 
 
 def _framed(spec: FileKind, parts: list[bytes]) -> bytes:
-    """Message queues: the length prefixes of the messages inside are not part of the object; crit's reader wants them."""
+    """Message queues: the length prefixes of the messages inside are not part of the object; crit's reader
+    wants them."""
     framed = []
     for message, body in zip(parts[::2], parts[1::2], strict=False):
         framed += [len(message).to_bytes(4, "little"), message, body]

@@ -1,10 +1,12 @@
 """What a splitter says about a stream: runs of bytes, and the objects and references in them.
 
-A splitter is pure: `feed(data)` and `finish()` give events, nothing is read or written. The runs, joined, are the stream.
-Objects are numbered in the order in which `Objects`, `Whole` and `Derived` announce them (their ordinal), so a splitter knows
-the ordinals of its own objects and may refer from them later.
+A splitter is pure: `feed(data)` and `finish()` give events, nothing is read or written. The runs, joined, are
+the stream. Objects are numbered in the order in which `Objects`, `Whole` and `Derived` announce them (their
+ordinal), so a
+splitter knows the ordinals of its own objects and may refer from them later.
 
-A *token* is a number that the splitter makes up for something that several runs belong to: a file, an object with a payload.
+A *token* is a number that the splitter makes up for something that several runs belong to: a file, an object
+with a payload.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from array import array
 from typing import NamedTuple, Protocol
 
 __all__ = [
-    "Alias", "Derived", "Edges", "Event", "Forget", "Kind", "Layers", "Note", "Objects", "Pages", "Part", "Retarget", "Role", "Run",
-    "Splitter", "Whole",
+    "Alias", "Derived", "Edges", "Event", "Forget", "Kind", "Layers", "Note", "Objects", "Pages", "Part", "Retarget",
+    "Role", "Run", "Splitter", "Whole",
 ]  # fmt: skip
 
 from collections.abc import Iterator
@@ -84,7 +86,8 @@ class Whole(NamedTuple):
 
 
 class Derived(NamedTuple):
-    """An object made at the end: `lengths[i]` bytes at `offsets[i]` of the bytes of token `tokens[i]` are found at `at[i]`."""
+    """An object made at the end: `lengths[i]` bytes at `offsets[i]` of the bytes of token `tokens[i]` are
+    found at `at[i]`."""
 
     kind: int
     layer: int
@@ -124,8 +127,8 @@ class Retarget(NamedTuple):
 
 
 class Forget(NamedTuple):
-    """References in `layer` to these keys of a kind (None: to all) are no references: what they name is by its nature not
-    part of the image, such as the namespaces that CRIU itself runs in."""
+    """References in `layer` to these keys of a kind (None: to all) are no references: what they name is by its
+    nature not part of the image, such as the namespaces that CRIU itself runs in."""
 
     layer: int
     kind: int

@@ -23,15 +23,17 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from objref.dialects.directory import AnyPath, naming, shown
 from objref.dialects.tar import Begin, Content, End, Event, Header, Member, TarSplitter
 from objref.errors import FormatError, SourceError, UsageError
 from objref.limits import DEFAULT, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
 
 __all__ = ["DirectoryWriter", "Note", "extract"]
 
@@ -263,7 +265,7 @@ class DirectoryWriter:
 
     # Events
 
-    def _ignore(self, event: Header) -> None:
+    def _ignore(self, _: Header) -> None:
         """Headers were understood by the splitter."""
 
     def _begin(self, event: Begin) -> None:
@@ -278,7 +280,7 @@ class DirectoryWriter:
             with naming(self._file.member.name):
                 self._file.write(event.data)
 
-    def _end(self, event: End) -> None:
+    def _end(self, _: End) -> None:
         if self._file is None:
             return
         member, fd = self._file.member, self._file.fd
@@ -356,7 +358,7 @@ class DirectoryWriter:
             os.mknod(steps[-1], DEVICE_TYPES[member.type] | 0o600, number, dir_fd=folder)
             self._restore_at(member, steps[-1], folder)
 
-    def _make_other(self, member: Member, steps: Steps) -> None:
+    def _make_other(self, member: Member, _: Steps) -> None:
         if member.typeflag != b"V":
             raise _refusal(member.name, f"its type {member.typeflag!r} is unknown")
         self._note(member.name, "the label of the archive is not written")
@@ -406,12 +408,13 @@ class DirectoryWriter:
             self._note_once(member.name, "this file system cannot hold the exact time, here and maybe below")
 
     def _may_own(self, member: Member) -> bool:
-        if self._owners and member.name:
+        if not member.name:
+            return False
+        if self._owners:
             if not (0 <= member.uid < 2**32 - 1 and 0 <= member.gid < 2**32 - 1):
                 raise OverflowError(f"uid {member.uid}, gid {member.gid}")  # -1 would mean: leave it as it is
             return True
-        if not self._owners:
-            self._note_once(member.name, "owners are not restored (only root can), here and below")
+        self._note_once(member.name, "owners are not restored (only root can), here and below")
         return False
 
     def _mode(self, member: Member) -> int:
@@ -471,11 +474,12 @@ class _Place:
         with naming(self._path):
             fd = os.open(self._name, OPEN_FOLDER, dir_fd=self._parent)
             try:
-                entries = os.listdir(fd)
+                with os.scandir(fd) as entries:
+                    count = sum(1 for _ in entries)
             finally:
                 os.close(fd)
-        if entries:
-            raise UsageError(f"{shown(self._path)} is not empty ({len(entries)} entries)")
+        if count:
+            raise UsageError(f"{shown(self._path)} is not empty ({count} entries)")
         return stat.S_IMODE(found.st_mode)
 
     def default_root(self) -> Member:

@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from struct import Struct
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 from objref.errors import (
     FormatError,
@@ -31,6 +30,9 @@ from objref.errors import (
     UsageError,
 )
 from objref.limits import DEFAULT, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = [
     "BLOCK",
@@ -604,10 +606,8 @@ class TarSplitter:
         size = _natural(_number(raw.size, "size"), "size")
         self._extension_bytes += size
         if self._extension_bytes > self._limits.tar_header:
-            raise LimitError(
-                f"{rule.what}: {self._extension_bytes} bytes before one member,"
-                f" the limit is {self._limits.tar_header}"
-            )
+            found, limit = self._extension_bytes, self._limits.tar_header
+            raise LimitError(f"{rule.what}: {found} bytes before one member, the limit is {limit}")
         if size:
             self._gather(size + -size % BLOCK, rule.what, partial(self._apply, rule.apply, size))
         else:
