@@ -83,6 +83,8 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run a command line; returns the exit code. Nobody sees a traceback for what they or a file did wrong."""
     arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["__complete"]:  # the completion scripts ask
+        return int(import_module("objref.cli.completion").complete(arguments[1:]))
     verb = arguments[0] if arguments and arguments[0] in VERBS else None
     parser = build_parser(verb or "")
     args = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
 """`objref completion`, and the answers that the scripts ask for.
 
-The scripts are three lines: they call `objref completion --complete N WORD…` and take its lines. So what is
-offered is always what this version knows, and objrefs come from the image itself.
+The scripts are short: they call `objref __complete WORD…` and take its lines. So what is offered is always what this
+version knows, and objrefs come from the image itself.
 """
 
 from __future__ import annotations
@@ -21,21 +21,27 @@ OFFERED = 200
 SCRIPTS = {
     "bash": """\
 _objref() {
-    local IFS=$'\\n' words=("${COMP_WORDS[@]}")
-    local line=${COMP_LINE:0:COMP_POINT} word
-    word=${line##*[[:space:]]}
-    COMPREPLY=($(objref completion --complete -- $(printf '%s\\n' $(IFS=$' \\t'; echo $line) ${word:-''}) 2>/dev/null))
-    [[ ${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=($(compgen -f -- "$word"))
-    # bash splits words at colons: offer what follows the last one that was typed
-    if [[ $word == *:* ]]; then COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*:}"}"}"); fi
+    local line=${COMP_LINE:0:COMP_POINT} words word IFS=$' \\t'
+    read -ra words <<<"$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    word=${words[-1]}
+    IFS=$'\\n'
+    COMPREPLY=($(objref __complete "${words[@]:1}" 2>/dev/null))
+    if ((${#COMPREPLY[@]} == 0)); then
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$word"))
+    elif [[ $word == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        # bash splits words at colons: offer only what follows the last one that was typed
+        COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*:}"}"}")
+    fi
 }
-complete -o filenames -o nosort -F _objref objref 2>/dev/null || complete -F _objref objref
+complete -o nosort -F _objref objref
 """,
     "zsh": """\
 #compdef objref
 _objref() {
     local -a found
-    found=("${(@f)$(objref completion --complete -- ${words[1,CURRENT]} 2>/dev/null)}")
+    found=("${(@f)$(objref __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
     if [[ -n ${found[1]} ]]; then compadd -Q -- $found; else _files; fi
 }
 compdef _objref objref
@@ -43,7 +49,7 @@ compdef _objref objref
     "fish": """\
 function __objref_complete
     set -l words (commandline -opc) (commandline -ct)
-    objref completion --complete -- $words 2>/dev/null
+    objref __complete $words[2..-1] 2>/dev/null
 end
 complete -c objref -a '(__objref_complete)'
 """,
@@ -52,21 +58,19 @@ complete -c objref -a '(__objref_complete)'
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("shell", metavar="SHELL", nargs="?", choices=tuple(SCRIPTS), help="bash, zsh or fish")
-    parser.add_argument("--complete", nargs=argparse.REMAINDER, metavar="WORD", help=argparse.SUPPRESS)
+    parser.add_argument("shell", metavar="SHELL", choices=tuple(SCRIPTS), help="bash, zsh or fish")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a script, or candidates for the last word."""
-    if args.complete is not None:
-        words = [word for word in args.complete if word != "--"][1:] or [""]
-        for candidate in itertools.islice(_candidates(words), OFFERED):
-            print(candidate)
-        return 0
-    if args.shell is None:
-        print(HELP, end="")
-        return 2
+    """Print a script."""
     print(SCRIPTS[args.shell], end="")
+    return 0
+
+
+def complete(words: list[str]) -> int:
+    """Print candidates for the last of the words, one a line; nothing where file names are wanted."""
+    for candidate in itertools.islice(_candidates(words or [""]), OFFERED):
+        print(candidate)
     return 0
 
 

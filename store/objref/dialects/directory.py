@@ -91,11 +91,8 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 def _listing(fd: int, name: bytes) -> Iterator[bytes]:
     """Entries in stream order; those of directories end in `/`, which is what sorts a tree's names."""
     with naming(name), os.scandir(fd) as entries:
-        names = [
-            os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")
-            for entry in entries
-        ]
-    return iter(sorted(names))
+        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    return iter(sorted(os.fsencode(entry + "/" if is_dir else entry) for entry, is_dir in found))
 
 
 def _open_folder(name: bytes, shown: bytes, parent: int | None = None) -> int:

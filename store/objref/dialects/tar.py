@@ -92,6 +92,7 @@ HIGH_BYTES = bytes(range(128))
 OCTAL_DIGITS = b"01234567"
 
 MemberType = Literal["file", "dir", "symlink", "hardlink", "chardev", "blockdev", "fifo", "other"]
+EndRule = Literal["required", "optional"]
 Runs = tuple[tuple[int, int], ...]
 
 TYPES: dict[bytes, MemberType] = {
@@ -455,9 +456,7 @@ class TarSplitter:
     Errors: FormatError, IntegrityError, LimitError, TruncatedError, UnsupportedError; all name the byte.
     """
 
-    def __init__(
-        self, *, end: Literal["required", "optional"] = "required", limits: Limits = DEFAULT
-    ) -> None:
+    def __init__(self, *, end: EndRule = "required", limits: Limits = DEFAULT) -> None:
         self._end_rule = end
         self._limits = limits
         self._position = 0  # of the next byte fed
