@@ -17,15 +17,18 @@ from objref.container import format as f
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options, TableData
 from objref.dialects import events as ev
+from objref.errors import LimitError
 from objref.limits import DEFAULT, Limits
 from objref.sources import open_source
 from objref_index import FORM_BYTES
 from objref_index.build import Alias, Columns, Index
-from objref_index.objects import LISTED, NOWHERE, SPARSE
+from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE, SPARSE
 
 __all__ = ["Options", "Report", "import_image"]
 
 SEPARATORS = (",", ":")
+NOTE_TEXT = 1024
+"""Characters of a note's name and of its text: names in a tar may have a megabyte, and readers take 64 MiB of notes."""
 
 
 class Report(NamedTuple):
@@ -175,8 +178,8 @@ class _Collector:
         section = self._writer.section(run.section, bulk=run.bulk)
         where = section << 48 | self._writer.append(section, run.data)
         self._last = where
-        for token, start, length in run.parts:
-            self._extents(token).add(where + start, length, merge=start == 0)
+        for token, start, length, new in run.parts:
+            self._extents(token).add(where + start, length, merge=not new)
 
     def _pages(self, pages: ev.Pages) -> None:
         where = self._writer.page_section << 48 | self._writer.append_pages(pages.data)
@@ -200,6 +203,9 @@ class _Collector:
         self._columns.add(objects.layer, objects.keys, where, what)
 
     def _add(self, kind: int, layer: int, key: int, where: int, length: int) -> None:
+        if length > ADDRESS_MASK:  # a sparse member may claim any size, and so may what is mapped from it
+            name = self._splitter.kinds[kind].name
+            raise LimitError(f"a {name} of {length} bytes (most of it holes), limit {ADDRESS_MASK}")
         self._columns.add(layer, [key], [where], [kind << 48 | length])
 
     def _whole(self, whole: ev.Whole) -> None:
@@ -268,7 +274,7 @@ class _Collector:
 
     def _note(self, note: ev.Note) -> None:
         if len(self._notes) < self._limits.notes:
-            self._notes.append(note)
+            self._notes.append(ev.Note(note.what, _short(note.where), _short(note.text)))
         else:
             self._notes_left_out += 1
 
@@ -362,6 +368,10 @@ def _with_holes(extents: _Extents, runs: tuple[tuple[int, int], ...], size: int)
 
 def _view(table: Any) -> memoryview:
     return memoryview(table).cast("B")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= NOTE_TEXT else text[: NOTE_TEXT - 1] + "…"
 
 
 def _json(value: Any) -> bytes:

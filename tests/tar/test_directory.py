@@ -109,9 +109,7 @@ def test_gnu_tar_and_tarfile_understand_the_stream(tree: Path, tmp_path: Path) -
     out.mkdir()
     subprocess.run(["tar", "-x", "-p", "-C", str(out)], input=data, check=True)
     assert read(out) == data
-    shown = subprocess.run(
-        ["tar", "-t", "--quoting-style=literal"], input=data, capture_output=True, check=True
-    )
+    shown = subprocess.run(["tar", "-t", "--quoting-style=literal"], input=data, capture_output=True, check=True)
     assert shown.stdout.split(b"\n")[:-1] == listed(data)
     with tarfile.open(fileobj=io.BytesIO(data)) as judge:
         assert len(judge.getmembers()) == len(listed(data))
@@ -244,9 +242,7 @@ def rewrite(path: Path) -> None:
     os.utime(path, ns=(0, 0))
 
 
-@pytest.mark.parametrize(
-    ("change", "words"), [(grow, "went from"), (shrink, "shrank"), (rewrite, "written to")]
-)
+@pytest.mark.parametrize(("change", "words"), [(grow, "went from"), (shrink, "shrank"), (rewrite, "written to")])
 def test_a_file_that_changes_is_an_error(tmp_path: Path, change: Callable[[Path], None], words: str) -> None:
     (tmp_path / "pages-1.img").write_bytes(b"p" * (3 << 20))
     pieces = read_directory(tmp_path)
@@ -285,9 +281,7 @@ def test_a_folder_swapped_for_a_symlink_is_not_followed(tree: Path, tmp_path: Pa
         list(pieces)
 
 
-def test_a_file_swapped_for_a_symlink_is_kept_as_one_or_refused(
-    tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_swapped_for_a_symlink_is_kept_as_one_or_refused(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.lstat
 
     def swapping(path: object, **options: object) -> os.stat_result:
@@ -430,9 +424,7 @@ def test_a_parent_inside_the_child_is_read_once(dumps: Path) -> None:
         ("../link/../other", "another symlink"),
     ],
 )
-def test_a_parent_link_that_is_not_followed_is_kept_and_reported(
-    dumps: Path, target: str, words: str
-) -> None:
+def test_a_parent_link_that_is_not_followed_is_kept_and_reported(dumps: Path, target: str, words: str) -> None:
     (dumps.parent / "elsewhere" / "below").mkdir(parents=True)
     os.symlink("../elsewhere/below", dumps / "link")
     os.symlink(target, dumps / "1" / "parent")

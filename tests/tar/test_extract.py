@@ -171,9 +171,7 @@ def test_folders_that_nobody_described_are_private(tmp_path: Path) -> None:
 def test_private_until_finished(tmp_path: Path) -> None:
     splitter = TarSplitter()
     with DirectoryWriter(tmp_path / "out") as writer:
-        for event in splitter.feed(
-            archive(Member(b"./", "dir", 0o777, os.getuid(), os.getgid()), file(b"f", b"1"))
-        ):
+        for event in splitter.feed(archive(Member(b"./", "dir", 0o777, os.getuid(), os.getgid()), file(b"f", b"1"))):
             writer.write(event)
         (partial,) = tmp_path.iterdir()
         assert partial.name.startswith(".out.")
@@ -457,9 +455,7 @@ def test_a_destination_that_filled_meanwhile(tmp_path: Path) -> None:
 
 
 def test_notes_are_bounded(tmp_path: Path) -> None:
-    members = [
-        Member(b"%d" % at, "symlink", linkname=b"/", uid=os.getuid(), gid=os.getgid()) for at in range(30)
-    ]
+    members = [Member(b"%d" % at, "symlink", linkname=b"/", uid=os.getuid(), gid=os.getgid()) for at in range(30)]
     from objref.limits import DEFAULT
 
     with DirectoryWriter(tmp_path / "out", owners="auto", limits=DEFAULT._replace(notes=5)) as writer:

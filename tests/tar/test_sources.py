@@ -120,9 +120,7 @@ def test_a_member_named_like_a_magic_is_a_tar_still() -> None:
         assert drain(io.BytesIO(archive(name=name))) == archive(name=name)
 
 
-@pytest.mark.parametrize(
-    "command", [["gzip"], ["xz", "-T2"], ["bzip2"], ["zstd", "-T2"], ["zstd", "--long=27", "-3"]]
-)
+@pytest.mark.parametrize("command", [["gzip"], ["xz", "-T2"], ["bzip2"], ["zstd", "-T2"], ["zstd", "--long=27", "-3"]])
 def test_archives_of_the_tools(command: list[str]) -> None:
     try:
         packed = subprocess.run([*command, "-c"], input=BIG, capture_output=True, check=True).stdout
@@ -205,9 +203,7 @@ def test_decompressors_are_imported_when_they_are_needed() -> None:
         "import sys, objref.sources as s; bad = {'zstandard', 'lzma', 'bz2', 'numpy'} & set(sys.modules);"
         "assert not bad, bad"
     )
-    subprocess.run(
-        [sys.executable, "-S", "-c", code], check=True, env={"PYTHONPATH": os.pathsep.join(sys.path)}
-    )
+    subprocess.run([sys.executable, "-S", "-c", code], check=True, env={"PYTHONPATH": os.pathsep.join(sys.path)})
 
 
 # Several members, frames, paddings
@@ -313,9 +309,7 @@ def bomb_zstd(blocks: int) -> bytes:
 @pytest.mark.parametrize("name", ["gzip", "zstd", "xz", "bzip2"])
 def test_bombs_take_no_memory(name: str) -> None:
     zeros = bytes(1024)
-    packed = (
-        zstd(zeros) + bomb_zstd(8192) if name == "zstd" else PACKERS[name](bytes(200 << 20))
-    )  # zstd: 1 GiB
+    packed = zstd(zeros) + bomb_zstd(8192) if name == "zstd" else PACKERS[name](bytes(200 << 20))  # zstd: 1 GiB
     tracemalloc.start()
     with open_source(io.BytesIO(packed)) as source:
         total = sum(len(chunk) for chunk in source)
@@ -340,9 +334,7 @@ def test_windows_have_a_limit() -> None:
 
 
 def test_a_zstd_dictionary_is_asked_for_by_name() -> None:
-    samples: list[bytes | bytearray | memoryview] = [
-        os.urandom(20) + b"common text" * 20 for _ in range(2000)
-    ]
+    samples: list[bytes | bytearray | memoryview] = [os.urandom(20) + b"common text" * 20 for _ in range(2000)]
     dictionary = zstandard.train_dictionary(4096, samples)
     packed = zstandard.ZstdCompressor(dict_data=dictionary).compress(archive())
     with pytest.raises(UnsupportedError, match=f"dictionary {dictionary.dict_id()}"):

@@ -191,9 +191,7 @@ def test_gnu_tar_archives_agree_with_tarfile_and_survive_any_cut(tree: Path, opt
     with tarfile.open(fileobj=io.BytesIO(data)) as judge:
         infos = judge.getmembers()
     found = members(data)
-    assert [member.path.decode() or "." for member in found] == [
-        os.path.normpath(info.name) for info in infos
-    ]
+    assert [member.path.decode() or "." for member in found] == [os.path.normpath(info.name) for info in infos]
     for member, info in zip(found, infos, strict=True):
         assert (member.mode, member.uid, member.gid) == (info.mode, info.uid, info.gid)
         assert member.mtime_ns // 10**9 == int(info.mtime)
@@ -412,9 +410,7 @@ def test_every_byte_of_a_header_flipped(mask: int) -> None:
 def test_the_second_header_is_named_by_its_byte() -> None:
     data = bytearray(whole(Member(b"a", size=600), b"a" * 600) + whole(Member(b"b")) + END_OF_ARCHIVE)
     data[3 * BLOCK] ^= 1
-    with pytest.raises(
-        IntegrityError, match=r"byte 1536: header checksum: its bytes add up to 0o\d+, it says"
-    ):
+    with pytest.raises(IntegrityError, match=r"byte 1536: header checksum: its bytes add up to 0o\d+, it says"):
         split([bytes(data)])
 
 
@@ -503,9 +499,7 @@ def test_many_extended_headers_cannot_add_up() -> None:
         split([one * 10 + raw() + END_OF_ARCHIVE], limits=DEFAULT._replace(tar_header=10_000))
     each = raw(b"g", tar._record(b"k%d" % 1, b"c" * 2000), typeflag=b"g") + raw()
     split([each * 10 + END_OF_ARCHIVE], limits=DEFAULT._replace(tar_header=10_000))
-    growing = b"".join(
-        raw(b"g", tar._record(b"k%d" % i, b"c" * 2000), typeflag=b"g") + raw() for i in range(9)
-    )
+    growing = b"".join(raw(b"g", tar._record(b"k%d" % i, b"c" * 2000), typeflag=b"g") + raw() for i in range(9))
     with pytest.raises(LimitError):
         split([growing + END_OF_ARCHIVE], limits=DEFAULT._replace(tar_header=10_000))
 
@@ -527,9 +521,7 @@ def test_v7_headers_know_no_prefix_and_no_devices() -> None:
 def test_prefixes() -> None:
     posix = raw(b"name", prefix=b"some/folder")
     gnu_times = raw(b"name", prefix=b"00000000000\0", magic=b"ustar  \0")
-    star = raw(
-        b"name", prefix=b"folder".ljust(131, b"\0") + b"00000000000 00000000000 ", tail=b"\0" * 8 + b"tar\0"
-    )
+    star = raw(b"name", prefix=b"folder".ljust(131, b"\0") + b"00000000000 00000000000 ", tail=b"\0" * 8 + b"tar\0")
     found = members(posix + gnu_times + star + END_OF_ARCHIVE)
     assert [member.name for member in found] == [b"some/folder/name", b"name", b"folder/name"]
 

@@ -189,7 +189,6 @@ ROLES: tuple[Role, ...] = (
     Role("root", "H"),
     Role("mapping", "H"),
     Role("segment", "H"),
-    Role("aio", "H"),
     Role("pages", "H"),
     Role("older", "H"),
     Role("pipe", "H"),
@@ -232,21 +231,30 @@ class ImageName(NamedTuple):
 
 
 NUMBERED = re.compile(r"(.+)-([0-9a-f]+)")
+BARE = ("stats-dump", "stats-restore")
+"""Names without suffix."""
+SUFFIXES = {"tmpfs": ".tar.gz.img", "tmpfs-dev": ".tar.gz.img"}
 
 
 def parse_name(name: str) -> ImageName | None:
     """The kind of image file with this base name, or None for a file that CRIU would not have written."""
-    if name in ("stats-dump", "stats-restore", "irmap-cache"):
+    if name in BARE:
         return ImageName(FILES[name], 0)
-    if not name.endswith(".img"):
-        return None
-    stem = name[:-4].removesuffix(".tar.gz")
-    if stem in FILES and (stem == "binfmt-misc" or not _has_number(stem)):
-        return ImageName(FILES[stem], 0)
+    stem, suffix = _stem(name)
+    if stem in FILES and stem not in BARE and (stem == "binfmt-misc" or not _has_number(stem)):
+        return ImageName(FILES[stem], 0) if suffix == ".img" else None
     match = NUMBERED.fullmatch(stem)
     if match is None or match[1] not in FILES or not _has_number(match[1]):
         return None
-    return _numbered(FILES[match[1]], match[2])
+    return _numbered(FILES[match[1]], match[2]) if suffix == SUFFIXES.get(match[1], ".img") else None
+
+
+def _stem(name: str) -> tuple[str, str]:
+    """A name and its suffix, one of those that image files have; "" otherwise."""
+    for suffix in (".tar.gz.img", ".img"):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), suffix
+    return "", ""
 
 
 def _has_number(prefix: str) -> bool:

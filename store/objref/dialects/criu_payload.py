@@ -80,13 +80,15 @@ PLANS: dict[str, Callable[[Any], Plan]] = {
 
 
 class PayloadFile(ImageFile):
-    """Items with payloads. An object's first part is its message, the others are what its plan asked for."""
+    """Items with payloads. An object's first piece is its message, the others are what its plan asked for, one by one
+    (also those of no bytes), however the file was cut into runs."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._plan: Plan | None = None
         self._ask: Ask = Sub(self.spec.message)
         self._passing = 0
+        self._at_start = False
         self._message: Any = None
         self._token = 0
 
@@ -99,7 +101,7 @@ class PayloadFile(ImageFile):
             if self._passing:
                 at = self._pass(at, end, parts)
                 if not self._passing:
-                    self._answer(None, finished)
+                    self._answer(None, at, parts, finished)
                 continue
             if at + 4 > end:
                 self._need = 4
@@ -122,7 +124,8 @@ class PayloadFile(ImageFile):
     def _pass(self, at: int, end: int, parts: list[Part]) -> int:
         """Bytes of the payload that are there."""
         n = end - at if self._passing == REST else min(self._passing, end - at)
-        parts.append(Part(self._token, at, n))
+        parts.append(Part(self._token, at, n, new=self._at_start))
+        self._at_start = False
         if self._passing != REST:
             self._passing -= n
         return at + n
@@ -140,21 +143,23 @@ class PayloadFile(ImageFile):
                 message = message_class(self._ask.message).FromString(item)
         except ValueError:
             return False
-        parts.append(Part(self._token, at, len(item)))
+        parts.append(Part(self._token, at, len(item), new=True))
+        after = at + len(item)
         if self._plan is None:
             self._message = message
             self._plan = PLANS[self.spec.kind](message)
-            self._answer(None, finished)
+            self._answer(None, after, parts, finished)
         else:
-            self._answer(message, finished)
+            self._answer(message, after, parts, finished)
         return True
 
-    def _answer(self, value: Any, finished: list[tuple[int, Any]]) -> None:
+    def _answer(self, value: Any, at: int, parts: list[Part], finished: list[tuple[int, Any]]) -> None:
         """Go on with the plan until it needs bytes; at its end the object is complete."""
         assert self._plan is not None  # for mypy: only called while a plan runs
         try:
             ask = self._plan.send(value)
             while ask == 0:
+                parts.append(Part(self._token, at, 0, new=True))
                 ask = next(self._plan)
         except StopIteration:
             finished.append((self._token, self._message))
@@ -162,6 +167,7 @@ class PayloadFile(ImageFile):
             return
         self._ask = ask
         self._passing = ask if isinstance(ask, int) else 0
+        self._at_start = True
 
     def _emit(self, buffer: bytes, end: int, parts: list[Part], finished: list[tuple[int, Any]]) -> Iterator[Event]:
         self._carry += buffer[end:]
@@ -186,10 +192,11 @@ class PayloadFile(ImageFile):
             yield Edges(self.member.layer, outbox.sources, outbox.roles, outbox.kinds, outbox.keys)
 
     def end(self) -> Iterator[Event]:
+        """An object whose payload breaks off is kept with what there is: others refer to it."""
         yield from super().end()
-        if self._plan is None or self._kept_as_is:
+        if self._plan is None:
             return
-        complete = self._passing == REST or (self._ask == Sub("ghost_chunk_entry") and not self._carry)
-        if not complete:
+        complete = self._passing == REST or self._ask == Sub("ghost_chunk_entry")
+        if not (complete or self._carry or self._kept_as_is):  # these have their notes
             yield self._note("truncated", f"ends inside the payload of {self.spec.kind} {self._index}")
         yield from self._complete(self._token, self._message)

@@ -37,11 +37,15 @@ class Role(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Bytes start…start+length of a run belong to `token`."""
+    """Bytes start…start+length of a run belong to `token`.
+
+    `new`: they begin a piece of it that is told apart from the one before, wherever the runs were cut.
+    """
 
     token: int
     start: int
     length: int
+    new: bool = False
 
 
 class Run(NamedTuple):
