@@ -7,12 +7,14 @@ that while the tables are made.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from objref_index.columns import Word
 from objref_index.keys import KeyShape
 from objref_index.references import DANGLING_BIT
 
@@ -58,50 +60,56 @@ class Index(NamedTuple):
     """kind -> (objects, bytes)"""
 
 
-class _Chunks:
-    """A growing column."""
+class _Growing:
+    """A growing column: one flat array, so a million single objects cost what a batch of a million costs."""
 
-    __slots__ = ("_chunks", "_dtype", "count")
+    __slots__ = ("_data", "_dtype")
 
-    def __init__(self, dtype: str) -> None:
-        self._chunks: list[AnyArray] = []
-        self._dtype = np.dtype(dtype)
-        self.count = 0
+    def __init__(self, word: Word) -> None:
+        self._data = array(word)
+        self._dtype = np.dtype(f"=u{self._data.itemsize}")
+
+    @property
+    def count(self) -> int:
+        """Values so far."""
+        return len(self._data)
 
     def extend(self, values: Any) -> None:
-        chunk = np.array(values, dtype=self._dtype)
-        self._chunks.append(chunk)
-        self.count += len(chunk)
+        """Append a sequence of integers, or an array."""
+        if isinstance(values, np.ndarray):
+            self._data.frombytes(values.astype(self._dtype, copy=False).tobytes())
+        else:
+            self._data.extend(values)
 
     def fill(self, value: int, n: int) -> None:
-        self.extend(np.full(n, value, self._dtype))
+        """Append n times the same value."""
+        self._data.extend(array(self._data.typecode, [value]) * n)
 
     def keep(self, mask: AnyArray) -> None:
         """Only the values where the mask is true stay."""
-        self._chunks = [self.take()[mask]]
-        self.count = len(self._chunks[0])
+        kept = self.take()[mask]
+        self._data = array(self._data.typecode)
+        self.extend(kept)
 
     def take(self) -> AnyArray:
-        """The whole column as one array that may be changed in place."""
-        whole = np.concatenate(self._chunks) if self._chunks else np.zeros(0, self._dtype)
-        self._chunks = [whole]
-        return whole
+        """The whole column as one array that may be changed in place; the column does not grow while it is in use."""
+        return np.frombuffer(self._data, self._dtype) if self._data else np.zeros(0, self._dtype)
 
 
 class Columns:
     """What an import learns, as columns. Mutable; one writer."""
 
     def __init__(self) -> None:
-        self.keys = _Chunks("<u8")
-        self.where = _Chunks("<u8")
-        self.what = _Chunks("<u8")
-        self.layer = _Chunks("<u2")
-        self.source = _Chunks("<u4")
-        self.role = _Chunks("u1")
-        self.target_kind = _Chunks("<u2")
-        self.target_layer = _Chunks("<u2")
-        self.target_key = _Chunks("<u8")
-        self.extents = _Chunks("<u8")
+        self.keys = _Growing("Q")
+        self.where = _Growing("Q")
+        self.what = _Growing("Q")
+        self.layer = _Growing("H")
+        self.source = _Growing("I")
+        self.role = _Growing("B")
+        self.target_kind = _Growing("H")
+        self.target_layer = _Growing("H")
+        self.target_key = _Growing("Q")
+        self.extents = _Growing("Q")
         self.names: dict[int, list[bytes]] = {}
         self.aliases: list[Alias] = []
 

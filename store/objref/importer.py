@@ -367,7 +367,9 @@ def _with_holes(extents: _Extents, runs: tuple[tuple[int, int], ...], size: int)
 
 
 def _view(table: Any) -> memoryview:
-    return memoryview(table).cast("B")
+    """The bytes of a table, little-endian whatever the machine."""
+    little = table.astype(table.dtype.newbyteorder("<"), copy=False)
+    return memoryview(little).cast("B")
 
 
 def _short(text: str) -> str:

@@ -364,7 +364,9 @@ def decode_arrays(directory: bytes | memoryview) -> dict[int, Array]:
     """The arrays that this version knows, within bounds (R15)."""
     if len(directory) < DIRECTORY_HEAD.size:
         raise FormatError(f"directory: {len(directory)} bytes")
-    count, _ = DIRECTORY_HEAD.unpack_from(directory)
+    count, zero = DIRECTORY_HEAD.unpack_from(directory)
+    if zero:
+        raise FormatError(f"directory: bytes at 4 must be zero, found {zero:#x} (R1)")
     if count > (len(directory) - DIRECTORY_HEAD.size) // ARRAY.size:
         raise FormatError(f"directory: {count} arrays do not fit into {len(directory)} bytes")
     arrays: dict[int, Array] = {}

@@ -18,13 +18,15 @@ from objref.container.blocks import check_block, decode_block, decompress
 from objref.container.source import Source
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref.limits import DEFAULT, Limits
-from objref_index import Column, IntKeys, KeyShape, ObjectTable, ReferenceTable
+from objref_index import FORM_BYTES, Column, IntKeys, KeyShape, ObjectTable, ReferenceTable
 from objref_index.columns import cast
 from objref_index.keys import ByteKeys
 
 __all__ = ["Container", "Trail"]
 
 JOIN = 1 << 20
+UNITS = {f.BRAID: f.BRAID_RUN.size, f.PAGE_TABLE: 4, f.PAGES: f.PAGE}
+"""What the content of such a section consists of: a piece that ends inside one is broken."""
 
 
 class Trail(NamedTuple):
@@ -98,7 +100,10 @@ class Container:
     def sections(self) -> dict[int, f.Section]:
         """Sections by number."""
         if self._sections is None:
-            self._sections = {e[0]: f.Section._make((*e[:8], f.decode_name(e[8]))) for e in self._entries(f.SECTIONS)}
+            found = {e[0]: f.Section._make((*e[:8], f.decode_name(e[8]))) for e in self._entries(f.SECTIONS)}
+            if len(found) != self.count(f.SECTIONS) or 0 in found or 0xFFFF in found:
+                raise FormatError("directory: numbers of sections are 1…65534, each once")
+            self._sections = found
         return self._sections
 
     @property
@@ -109,7 +114,10 @@ class Container:
     @property
     def spaces(self) -> list[f.SpaceEntry]:
         """All spaces."""
-        return [f.SpaceEntry._make((*e[:11], f.decode_name(e[12]))) for e in self._entries(f.SPACES)]
+        entries = list(self._entries(f.SPACES))
+        if any(any(e[11]) for e in entries):
+            raise FormatError("directory: bytes 42…55 of a space must be zero (R1)")
+        return [f.SpaceEntry._make((*e[:11], f.decode_name(e[12]))) for e in entries]
 
     @property
     def kinds(self) -> list[f.KindEntry]:
@@ -143,10 +151,12 @@ class Container:
             raise FormatError(f"directory: a piece of section {number}, which does not exist")
         if not f.BLOCK_LOG2_MIN <= section.block_log2 <= f.BLOCK_LOG2_MAX:
             raise FormatError(f"section {section.name}: blocks of 2^{section.block_log2} bytes (R5)")
-        at, block = 0, 1 << section.block_log2
+        at, block, unit = 0, 1 << section.block_log2, UNITS.get(section.role, 1)
         for p in pieces:
             if p.address != at or p.blocks != -(-p.length // block) or not p.length or at + p.length > f.ADDRESS_MASK:
                 raise FormatError(f"section {section.name}: piece at address {p.address:#x}, expected {at:#x} (R6, R9)")
+            if p.zero or p.zero2 or p.length % unit:
+                raise FormatError(f"section {section.name}: piece of {p.length} bytes, no multiple of {unit} (R1, R9)")
             at += -(-p.length // block) * block
         return pieces
 
@@ -180,6 +190,8 @@ class Container:
     def _loader(self, name: str, entry: f.TableEntry) -> Callable[[int], bytes | memoryview]:
         where = f"table {name} at offset {entry.offset}"
         end = self.footer.directory_offset
+        if entry.zero or entry.zero2:
+            raise FormatError(f"{where}: bytes 6 and 40 of its entry must be zero (R1)")
         if entry.offset > end or entry.stored > end - entry.offset or entry.stripe_log2 != f.STRIPE_LOG2:
             raise FormatError(f"{where}: {entry.stored} bytes are not inside the file (R16)")
         if entry.codec == f.ZSTD:
@@ -233,6 +245,8 @@ class Container:
         """The reference arrays."""
         names = ("reference ends", "targets", "roles", "referrer ends", "sources", "source roles", "dangling")
         columns = {name: column for name in names if (column := self.column(name)) is not None}
+        if len(columns.get("targets", ())) != self.footer.references:
+            raise FormatError(f"table targets does not have the {self.footer.references} references that the footer says")
         ends, objects = ("reference ends", "referrer ends"), self.footer.objects
         if columns and any(name not in columns or len(columns[name]) != objects + 1 for name in ends):
             raise FormatError("the reference tables do not fit the objects")
@@ -259,20 +273,29 @@ class Container:
         if first is not None and first + s.keys > self.footer.objects:
             raise FormatError(f"space {s.name}: objects {first}…{first + s.keys} of {self.footer.objects}")
         run = bool(s.flags & f.SPACE_RUN)
+        if s.form > FORM_BYTES:
+            raise UnsupportedError(f"space {s.name}: unknown form of keys {s.form}")
+        if s.distinct > s.keys or run and (s.distinct != s.keys or s.base + s.keys > 1 << 64 or s.form == FORM_BYTES):
+            raise FormatError(f"space {s.name}: {s.keys} keys from {s.base:#x}, {s.distinct} of them distinct")
         return KeyShape(s.keys, run, s.base, first, s.radix_bits, s.radix_shift, s.distinct)
 
     def _key_columns(self, s: f.SpaceEntry) -> dict[str, Column]:
-        names = ("ends", "ordinals", "order", "place", "radix") + (() if s.form == 3 else ("keys",))
+        """The tables of a space. A table that its entry does not call for would contradict it, so it is refused."""
+        numbers = s.form != FORM_BYTES
+        names = ("ends", "ordinals", "order", "place") + ("keys",) * numbers + ("radix",) * bool(s.radix_bits)
         columns = {name: column for name in names if (column := self.column(name, s.number)) is not None}
         expected = {"radix": (1 << s.radix_bits) + 1}
         for name, column in columns.items():
             if len(column) != expected.get(name, s.keys):
                 raise FormatError(f"space {s.name}: table {name} has {len(column)} entries, expected {s.keys}")
-        needed = [] if s.flags & f.SPACE_RUN else ["ends" if s.form == 3 else "keys"]
+        needed = [] if s.flags & f.SPACE_RUN else ["keys" if numbers else "ends"]
         needed += ["radix"] if s.radix_bits else []
         needed += [] if s.flags & f.SPACE_CONTIGUOUS else ["ordinals"]
-        if missing := [name for name in needed if name not in columns]:
+        needed += ["order", "place"] if "order" in columns or "place" in columns else []
+        if s.keys and (missing := [name for name in needed if name not in columns]):
             raise FormatError(f"space {s.name}: table {missing[0]} is missing")
+        if excess := [name for name in columns if name not in needed]:
+            raise FormatError(f"space {s.name}: table {excess[0]} does not belong to keys of this shape")
         return columns
 
     def meta(self) -> dict[str, Any]:
@@ -281,7 +304,7 @@ class Container:
 
         try:
             found = json.loads(bytes(self.table("META", limit=self.limits.meta)) or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FormatError(f"table META is not JSON: {error}") from None
         return found if isinstance(found, dict) else {}
 
@@ -320,7 +343,8 @@ class Container:
             raise FormatError(f"section {section.name}: block {i} of group {piece.group} is not in its trailer")
         start, end = (trail.ends[i - 1] if index else 0), trail.ends[i]
         length = min(1 << section.block_log2, piece.length - (index << section.block_log2))
-        if not 0 <= end - start <= length:
+        raw = section.codec == f.RAW  # such blocks are found without their ends, in mapped files: both ways must agree
+        if not 0 <= end - start <= length or raw and (start != index << section.block_log2 or end - start != length):
             raise FormatError(
                 f"section {section.name}: block {i} of group {piece.group} stores {end - start} bytes (R8)"
             )
@@ -375,6 +399,8 @@ class Container:
         if entry.role == f.PAGE_TABLE:
             yield from self._page_chunks(entry, address, length)
             return
+        if entry.role >= len(f.ROLE_NAMES):
+            raise UnsupportedError(f"section {entry.name}: unknown role {entry.role}: a newer objref can read it")
         while length:
             piece = self.find_piece(section, address)
             inside = address - piece.address
@@ -466,7 +492,7 @@ class Container:
         for strand, length in self.braid():
             cursor = cursors.get(strand)
             if cursor is None:
-                raise FormatError(f"braid: section {strand} is no strand (R10)")
+                raise self._no_strand(strand)
             for chunk in cursor.take(length):
                 digest.update(chunk)
                 held.append(chunk)
@@ -477,6 +503,12 @@ class Container:
                     held, size = held[-1:], len(held[-1])
         self._finish_stream(digest.digest(), done, cursors)
         yield from held
+
+    def _no_strand(self, number: int) -> FormatError:
+        entry = self.sections.get(number)
+        if entry is not None and entry.role >= len(f.ROLE_NAMES):
+            return UnsupportedError(f"braid: section {entry.name} has the unknown role {entry.role}")
+        return FormatError(f"braid: section {number} is no strand (R10)")
 
     def _finish_stream(self, digest: bytes, done: int, cursors: dict[int, "_Cursor"]) -> None:
         if done != self.footer.stream_length:
