@@ -301,7 +301,7 @@ def build_byte_keys(keys: list[bytes], ordinals: U32) -> tuple[KeyShape, dict[st
 
 def _place_tables(ordinals: U32) -> tuple[dict[str, AnyArray], int | None]:
     n = len(ordinals)
-    if n and int(ordinals[-1]) - int(ordinals[0]) == n - 1:
+    if n and int(ordinals[-1]) - int(ordinals[0]) == n - 1 and bool(np.all(ordinals[1:] > ordinals[:-1])):
         return {}, int(ordinals[0])
     return {"ordinals": np.asarray(ordinals, "<u4")}, None
 

@@ -68,6 +68,16 @@ class Column:
             found = self._stripes[k] = cast(self._load(k), self._word)
         return found
 
+    def values(self, start: int, stop: int) -> list[int]:
+        """Values start…stop-1 at once."""
+        found: list[int] = []
+        while start < stop:
+            k = start >> self._shift
+            end, base = min(stop, (k + 1) << self._shift), k << self._shift
+            found += self.stripe(k)[start - base : end - base].tolist()
+            start = end
+        return found
+
     def slice(self, start: int, stop: int) -> Iterator[int]:
         """Values start…stop-1 in order, a stripe at a time."""
         while start < stop:

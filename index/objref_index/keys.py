@@ -43,6 +43,12 @@ class _Places:
         self._order = columns.get("order")
         self._place = columns.get("place")
         self._damage = damage
+        for name, column in columns.items():
+            expected = (1 << shape.radix_bits) + 1 if name == "radix" else shape.keys
+            if len(column) != expected:
+                raise damage(f"table {name} has {len(column)} entries, expected {expected}")
+        if ("order" in columns) != ("place" in columns) or (shape.run and "keys" in columns):
+            raise damage(f"tables {', '.join(sorted(columns))} do not belong together")
 
     @property
     def permuted(self) -> bool:
@@ -66,9 +72,15 @@ class _Places:
         if j < 0 or self._place is None:
             return j
         i = self._place[j]
-        if i >= self.shape.keys:
-            raise self._damage(f"key place {i} of {self.shape.keys}")
+        if i >= self.shape.keys or self._order is None or self._order[i] != j:
+            raise self._damage(f"key place {i} of {self.shape.keys} does not lead back to place {j}")
         return i
+
+    def _nth(self, i: int, first: int) -> int:
+        """How many objects claim the i-th key up to there, when `first` is the place of the first one."""
+        if first > i:  # such keys do not ascend
+            raise self._damage(f"key {i} of {self.shape.keys} would have to stand at {first} or behind")
+        return i - first + 1
 
     def _rank(self, ordinal: int) -> int:
         n = self.shape.keys
@@ -76,6 +88,8 @@ class _Places:
             j = ordinal - self.shape.first
             return j if 0 <= j < n else -1
         if self._ordinals is None:
+            if not n:
+                return -1
             raise self._damage("the table of ordinals is missing")
         j = bisect_left(self._ordinals, ordinal, 0, n)
         return j if j < n and self._ordinals[j] == ordinal else -1
@@ -115,7 +129,16 @@ class IntKeys(_Places):
     def find(self, key: int) -> int:
         """Ordinal of the first object with this key, or -1."""
         i = self.first_place(key)
-        return self.ordinal(i) if i < self.shape.keys and self.key(i) == key else -1
+        if i < self.shape.keys and self.key(i) == key:
+            return self.ordinal(i)
+        self._check_absent(i, key)
+        return -1
+
+    def _check_absent(self, i: int, key: int) -> None:
+        """Its neighbours prove that a key is not there: a wrong directory hides nothing."""
+        after = i < self.shape.keys and self.key(i) <= key
+        if after or (i > 0 and self.key(i - 1) >= key):
+            raise self._damage(f"keys around place {i} of {self.shape.keys} do not ascend, or the directory lies")
 
     def find_all(self, key: int) -> list[int]:
         """Ordinals of all objects that claim this key, in stream order."""
@@ -123,6 +146,8 @@ class IntKeys(_Places):
         while i < self.shape.keys and self.key(i) == key:
             found.append(self.ordinal(i))
             i += 1
+        if not found:
+            self._check_absent(i, key)
         return found
 
     def claim(self, ordinal: int) -> tuple[int, int] | None:
@@ -131,7 +156,7 @@ class IntKeys(_Places):
         if i < 0:
             return None
         key = self.key(i)
-        return key, i - self.first_place(key) + 1
+        return key, self._nth(i, self.first_place(key))
 
     def keys(self) -> Iterator[int]:
         """All keys, ascending, repeated ones repeated."""
@@ -139,10 +164,17 @@ class IntKeys(_Places):
         return iter(range(self.shape.base, self.shape.base + n)) if self._keys is None else self._keys.slice(0, n)
 
     def nearest(self, key: int, n: int) -> list[int]:
-        """Up to n keys close to a key that is not there."""
-        i = self.first_place(key)
-        around = range(max(0, i - n), min(self.shape.keys, i + n))
-        return sorted(sorted({self.key(p) for p in around}, key=lambda k: abs(k - key))[:n])
+        """Up to n different keys, the closest to a key that is not there."""
+        low = high = self.first_place(key)
+        around: set[int] = set()
+        for _ in range(n):  # from key to key, since thousands may claim the same one
+            if low > 0:
+                around.add(below := self.key(low - 1))
+                low = self.first_place(below)
+            if high < self.shape.keys:
+                around.add(above := self.key(high))
+                high = self.first_place(above + 1)
+        return sorted(sorted(around, key=lambda k: (abs(k - key), k))[:n])
 
 
 class ByteKeys(_Places):
@@ -197,7 +229,7 @@ class ByteKeys(_Places):
         if i < 0:
             return None
         key = self.key(i)
-        return key, i - self.first_place(key) + 1
+        return key, self._nth(i, self.first_place(key))
 
     def keys(self) -> Iterator[bytes]:
         """All names, ascending, repeated ones repeated."""

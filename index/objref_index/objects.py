@@ -57,12 +57,14 @@ class ObjectTable:
         self._extents = extents
         self._damage = damage
         self.count = count
+        if words is not None and len(words) < ROW_WORDS * count:
+            raise damage(f"the table of objects has {len(words) // ROW_WORDS} rows, expected {count}")
 
-    def stripe(self, k: int) -> memoryview:
-        """4096 rows (the last stripe: fewer) as words."""
-        if self._words is None:
-            raise self._damage("the table of objects is missing")
-        return self._words.stripe(k)
+    def words(self, start: int, stop: int) -> list[int]:
+        """The rows of objects start…stop-1, two words each (see `pack_row`)."""
+        if not 0 <= start <= stop <= self.count or self._words is None:
+            raise self._damage(f"objects {start}…{stop} of {self.count}")
+        return self._words.values(ROW_WORDS * start, ROW_WORDS * stop)
 
     def row(self, ordinal: int) -> Row:
         """Row of an object, 0 <= ordinal < count."""
@@ -74,6 +76,8 @@ class ObjectTable:
     def extents(self, row: Row) -> ExtentList:
         """Where the bytes of an object are, whatever the number of its extents."""
         if row.section == NOWHERE:
+            if row.length:
+                raise self._damage(f"an object of {row.length} bytes lies nowhere")
             return ExtentList(False, 0, [])
         if row.section != LISTED:
             return ExtentList(False, row.length, [Extent(0, row.section, row.address, row.length)])
@@ -88,13 +92,16 @@ class ObjectTable:
         if rows > words.count // EXTENT_WORDS - row.address - 1:
             raise self._damage(f"extent list {row.address} says {rows} rows, more than there are")
         values = list(words.slice(head + EXTENT_WORDS, head + EXTENT_WORDS * (rows + 1)))
-        return ExtentList(bool(flags & SPARSE), stored, self._checked(values, row))
+        sparse = bool(flags & SPARSE)
+        if not sum(values[2::3]) == stored == row.length:
+            raise self._damage(f"extents of list {row.address} hold {sum(values[2::3])} bytes, expected {row.length}")
+        return ExtentList(sparse, stored, self._checked(values, row, sparse))
 
-    def _checked(self, values: list[int], row: Row) -> list[Extent]:
+    def _checked(self, values: list[int], row: Row, sparse: bool) -> list[Extent]:
         extents, at = [], 0
         for start, where, length in zip(values[::3], values[1::3], values[2::3], strict=True):
-            if start < at:
-                raise self._damage(f"extents of list {row.address} overlap at offset {start:#x}")
+            if start < at or start + length > 1 << 64 or (start > at and not sparse):
+                raise self._damage(f"extents of list {row.address} overlap or leave a gap at offset {start:#x}")
             at = start + length
             extents.append(Extent(start, where >> 48, where & ADDRESS_MASK, length))
         return extents

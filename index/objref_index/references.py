@@ -36,10 +36,16 @@ class ReferenceTable:
         self._columns = columns
         self._damage = damage
         self.objects = objects
+        for name in ("reference ends", "referrer ends"):
+            if name in columns and len(columns[name]) != objects + 1:
+                raise damage(f"table {name} has {len(columns[name])} entries, expected {objects + 1}")
+        for name, roles in (("targets", "roles"), ("sources", "source roles")):
+            if len(columns.get(name, ())) != len(columns.get(roles, ())):
+                raise damage(f"tables {name} and {roles} differ in length")
 
     def _span(self, name: str, ordinal: int, count: int) -> tuple[int, int]:
         ends = self._columns.get(name)
-        if ends is None or not count:
+        if ends is None:
             return 0, 0
         start, end = ends[ordinal], ends[ordinal + 1]
         if not start <= end <= count:
@@ -48,8 +54,7 @@ class ReferenceTable:
 
     def of(self, ordinal: int) -> Iterator[Edge]:
         """References from an object, in the order of its fields."""
-        targets = self._columns.get("targets")
-        start, end = self._span("reference ends", ordinal, len(targets) if targets else 0)
+        start, end = self._span("reference ends", ordinal, len(self._columns.get("targets", ())))
         for i in range(start, end):
             yield self._edge(ordinal, self._columns["roles"][i], self._columns["targets"][i])
 
@@ -62,8 +67,7 @@ class ReferenceTable:
 
     def to(self, ordinal: int) -> Iterator[Edge]:
         """References to an object, by ordinal of what refers to it."""
-        sources = self._columns.get("sources")
-        start, end = self._span("referrer ends", ordinal, len(sources) if sources else 0)
+        start, end = self._span("referrer ends", ordinal, len(self._columns.get("sources", ())))
         for i in range(start, end):
             source = self._columns["sources"][i]
             if source >= self.objects:

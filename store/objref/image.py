@@ -22,6 +22,8 @@ from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
 
 __all__ = ["Image", "open_image"]
 
+LAYER_DIGITS = 5
+
 
 def open_image(
     image: str | os.PathLike[str] | bytes | BinaryIO, *, access: str = "auto", limits: Limits = DEFAULT
@@ -44,8 +46,10 @@ def open_image(
         source = BytesSource(image)
     elif isinstance(image, str | os.PathLike):
         source = open_path(image, access)
-    else:
+    elif hasattr(image, "seek") and hasattr(image, "read"):
         source = FileSource(image)
+    else:
+        raise UsageError(f"an image is a path, bytes or a binary file object, not {image!r}")
     try:
         return Image(Container(source, limits))
     except BaseException:
@@ -112,9 +116,10 @@ class Image:
         """What the import noticed: dicts of `what`, `where`, `text`."""
         import json
 
+        notes = self.container.table("NOTES", limit=self.container.limits.table)
         try:
-            lines = [json.loads(line) for line in bytes(self.container.table("NOTES")).splitlines()]
-        except ValueError as error:
+            lines = [json.loads(line) for line in bytes(notes).splitlines()]
+        except (ValueError, RecursionError) as error:
             raise FormatError(f"table NOTES is not JSON lines: {error}") from None
         return [{str(k): str(v) for k, v in line.items()} for line in lines if isinstance(line, dict)]
 
@@ -140,7 +145,7 @@ class Image:
     def space(self, name: str, layer: int = 0) -> Space:
         """A space by its name; `1/file` names layer 1."""
         prefix, slash, rest = name.partition("/")
-        if slash and prefix.isdigit():
+        if slash and prefix.isdecimal() and len(prefix) <= LAYER_DIGITS:
             layer, name = int(prefix), rest
         found = self._opened.get((layer, name))
         if found is None:
@@ -174,10 +179,15 @@ class Image:
             return None
 
     def __contains__(self, name: Any) -> bool:
-        return isinstance(name, str) and self.get(name) is not None
+        try:
+            return self[name] is not None
+        except UsageError:  # nothing of that name, or no name at all
+            return False
 
     def by_ordinal(self, ordinal: int) -> Object:
-        """The object with this ordinal, 0 <= ordinal < len(image)."""
+        """The object with this ordinal; NotFoundError unless 0 <= ordinal < len(image)."""
+        if not hasattr(ordinal, "__index__") or not 0 <= ordinal < len(self):
+            raise NotFoundError(f"no object {ordinal!r}: the image has {len(self)}, counted from 0")
         return Object(self, ordinal, self.object_table.row(ordinal))
 
     def objects(self, kind: str | None = None) -> Iterator[Object]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from objref.errors import UsageError
 from objref_index import FORM_BYTES, FORM_HEX, FORM_PAIR
 
-__all__ = ["Name", "format_key", "format_objref", "parse_key", "parse_objref"]
+__all__ = ["Name", "encode_text", "format_key", "format_objref", "parse_key", "parse_objref"]
 
 OBJREF = re.compile(
     r"(?:(?P<layer>\d{1,5})/)?(?P<space>[a-z][a-z0-9_-]*):(?P<key>.*?)(?:~(?P<claim>[1-9]\d{0,9}))?", re.S
@@ -31,6 +31,8 @@ class Name(NamedTuple):
 
 def parse_objref(text: str) -> Name:
     """UsageError when the text has not the form [LAYER/]SPACE:KEY[~N]."""
+    if not isinstance(text, str):
+        raise UsageError(f"an objref is text, such as file:31, not {text!r}")
     match = OBJREF.fullmatch(text)
     if match is None:
         raise UsageError(f"{text!r} is no objref: expected [LAYER/]SPACE:KEY, such as file:31 or 1/task:17")
@@ -50,11 +52,19 @@ def _number(text: str, limit: int, whole: str) -> int:
 def parse_key(text: str, form: int) -> int | bytes:
     """The key that a text means in a space of this form."""
     if form == FORM_BYTES:
-        return ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), text.encode("utf-8", "surrogateescape"))
+        return ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), encode_text(text))
     if form == FORM_PAIR and "/" in text:
         high, _, low = text.partition("/")
         return _number(high, 0xFFFFFFFF, text) << 32 | _number(low, 0xFFFFFFFF, text)
     return _number(text, MAX, text)
+
+
+def encode_text(text: str) -> bytes:
+    """The bytes of a name; UsageError for text that no name of a file can be."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UsageError(f"{text!r} cannot be written as UTF-8") from None
 
 
 def format_key(key: int | bytes, form: int) -> str:

@@ -87,10 +87,13 @@ class Object:
         return f"{ranges[0][0]:#x}…{ranges[-1][1]:#x}" if ranges else "nothing"
 
     def _joined(self, chunks: Iterator[Bytes | memoryview], size: int) -> Bytes:
+        self._within_limit(size)
+        return b"".join(chunks)
+
+    def _within_limit(self, size: int) -> None:
         limit = self._image.container.limits.read
         if size > limit:
             raise LimitError(f"{self.objref}: {size} bytes at once, limit {limit}: read ranges")
-        return b"".join(chunks)
 
     def view(self) -> memoryview:
         """All its bytes, without a copy where they lie in one block."""
@@ -102,7 +105,9 @@ class Object:
     @property
     def parts(self) -> list[Bytes]:
         """Its extents one by one: of an object with a payload, the message first."""
-        return [self._joined(self._read_extent(e, 0, e.length), e.length) for e in self._list.extents]
+        extents = self._list.extents
+        self._within_limit(self.size)
+        return [b"".join(self._read_extent(e, 0, e.length)) for e in extents]
 
     def read(self, start: int = 0, stop: int | None = None) -> Bytes:
         """Bytes start…stop-1: offsets, or addresses of memory. NotFoundError for addresses that are not in the
@@ -113,8 +118,10 @@ class Object:
     def _stop(self, start: int, stop: int | None) -> int:
         if stop is None:
             stop = self.size if not self.sparse else (self.ranges or [(0, 0)])[-1][1]
-        elif not self.sparse:
+        elif not self.sparse and hasattr(stop, "__index__"):
             stop = min(stop, self.size)
+        if not (hasattr(start, "__index__") and hasattr(stop, "__index__")):
+            raise UsageError(f"{self.objref}: a range is two numbers, not {start!r} and {stop!r}")
         if not 0 <= start <= stop:
             raise UsageError(f"{self.objref}: range {start:#x}…{stop:#x} is not ascending or lies outside")
         return stop

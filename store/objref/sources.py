@@ -4,9 +4,7 @@ The stream comes in chunks of exactly 1 MiB (the last may be shorter), however t
 by chunks downstream is cut the same each time. A source is read once, front to back, and never sought in. The
 format is told by its first bytes, never by a suffix: Podman writes zstd under `.tar.gz`.
 
-Memory: a chunk, the window of the decompressor (at most 128 MiB), and little else. No input, however well it
-compresses, makes more: zlib, bz2 and lzma are told how much they may put out, and zstd, whose binding cannot
-be told, is fed one block at a time, which gives at most 128 KiB (RFC 8878, 3.1.1.2.4).
+Memory: a chunk, the window of the decompressor (at most 128 MiB), and little else, whatever the input.
 """
 
 from __future__ import annotations
@@ -14,41 +12,25 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from struct import Struct
-from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, Self
 
-from objref.dialects.directory import AnyPath, OnSkip, image_roots, naming, read_directory, refuse
-from objref.dialects.tar import BLOCK, is_header
-from objref.errors import (
-    FormatError,
-    LimitError,
-    SourceError,
-    TruncatedError,
-    UnsupportedError,
-    UsageError,
-)
+from objref.decompress import bzip2, gzip, xz
+from objref.decompress_zstd import is_zstd, zstd
+from objref.dialects.directory import read_directory
+from objref.dialects.directory_parents import image_roots
+from objref.dialects.paths import AnyPath, OnSkip, naming, refuse
+from objref.dialects.tar_header import BLOCK, is_header
+from objref.errors import FormatError, TruncatedError, UnsupportedError
 from objref.limits import DEFAULT, Limits
+from objref.source_bytes import CHUNK, Input, Readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
-    import zstandard
+__all__ = ["Source", "open_source"]
 
-__all__ = ["CHUNK", "WINDOW_MAX", "Readable", "Source", "open_source"]
-
-CHUNK = 1 << 20
 READ = 1 << 18  # uncompressed bytes taken at a time: from pipes 1.7 times as fast as whole chunks
-STEP = 1 << 16  # compressed bytes taken at a time: how exactly the place of damage can be told
-WINDOW_MAX = 1 << 27
-"""Largest window of a decompressor: `zstd --long=27`; `xz -9` has half of it."""
-XZ_MEMORY_MAX = WINDOW_MAX + CHUNK
-
-
-class Readable(Protocol):
-    """A binary file, pipe or socket file: all that is asked of it is `read`."""
-
-    def read(self, size: int, /) -> bytes | None: ...
 
 
 class Source:
@@ -96,9 +78,9 @@ def open_source(
 ) -> Source:
     """Open a directory, a file or a binary file object (for standard input: `sys.stdin.buffer`).
 
-    `root`, `on_skip`: see `directory.image_roots` and `directory.read_directory`; without `on_skip`, what
-    cannot be kept is an error. Errors, here and while iterating: SourceError if the system refuses or a file
-    changes, TruncatedError and FormatError with the place in the compressed input, UnsupportedError,
+    `root`, `on_skip`: see `directory_parents.image_roots` and `directory.read_directory`; without `on_skip`,
+    what cannot be kept is an error. Errors, here and while iterating: SourceError if the system refuses or a
+    file changes, TruncatedError and FormatError with the place in the compressed input, UnsupportedError,
     LimitError.
     """
     if not isinstance(source, str | bytes | os.PathLike):
@@ -118,7 +100,7 @@ def open_source(
 
 def _open_stream(file: Readable, name: str, close: Callable[[], None]) -> Source:
     _widen_pipe(file)
-    source = _Input(file, name)
+    source = Input(file, name)
     head = source.peek(BLOCK)
     if not head:
         raise TruncatedError(f"{name}: empty; expected a tar archive or a compressed one")
@@ -141,6 +123,11 @@ def _widen_pipe(file: Readable) -> None:
         fd = file.fileno()  # type: ignore[attr-defined]
         if stat.S_ISFIFO(os.fstat(fd).st_mode):
             fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, CHUNK)
+
+
+def _plain(source: Input) -> Iterator[bytes]:
+    while piece := source.read(READ):
+        yield piece
 
 
 # Pieces and chunks
@@ -182,311 +169,13 @@ def _prepend(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from pieces
 
 
-class _Input:
-    """The source's own bytes, front to back, with a count. Mutable; what was read too far can be put back."""
-
-    def __init__(self, file: Readable, name: str) -> None:
-        self._file = file
-        self._held = b""
-        self.name = name
-        self.position = 0
-
-    def read(self, size: int) -> bytes:
-        """At least one byte and at most `size`; none at the end."""
-        data, self._held = self._held[:size], self._held[size:]
-        if len(data) < size:
-            data += self._read_file(size - len(data))
-        self.position += len(data)
-        return data
-
-    def _read_file(self, size: int) -> bytes:
-        with naming(os.fsencode(self.name)):
-            data = self._file.read(size)
-        if data is None:
-            raise SourceError(f"{self.name}: it does not block, and has nothing to read now")
-        if not isinstance(data, bytes):
-            raise UsageError(f"{self.name}: expected a binary file, found one of {type(data).__name__}")
-        return data
-
-    def take(self, size: int) -> bytes:
-        """Exactly `size` bytes, fewer only at the end."""
-        pieces = []
-        while size and (piece := self.read(size)):
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
-
-    def put_back(self, data: bytes) -> None:
-        self._held = data + self._held
-        self.position -= len(data)
-
-    def peek(self, size: int) -> bytes:
-        data = self.take(size)
-        self.put_back(data)
-        return data
-
-    def error(self, kind: type[FormatError], what: str, position: int | None = None) -> FormatError:
-        at = self.position if position is None else position
-        return kind(f"{self.name}: byte {at} of the compressed input: {what}")
-
-
-def _plain(source: _Input) -> Iterator[bytes]:
-    while piece := source.read(READ):
-        yield piece
-
-
-# gzip, bzip2, xz: decoders of the standard library, one for each member of the stream
-
-
-class _Decoder(Protocol):
-    """What bz2 and lzma have in common."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
-
-
-class _Gunzip:
-    """zlib with the interface of bz2 and lzma. Mutable."""
-
-    def __init__(self) -> None:
-        import zlib
-
-        self._zlib = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16: with gzip header and checksum
-        self._error = zlib.error
-
-    @property
-    def eof(self) -> bool:
-        return self._zlib.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._zlib.unconsumed_tail
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._zlib.unused_data
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        try:
-            return self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
-        except self._error as error:
-            raise ValueError(str(error)) from error
-
-
-def _new_bunzip() -> _Decoder:
-    import bz2
-
-    return bz2.BZ2Decompressor()
-
-
-class _Unxz:
-    """lzma with a limit on memory, and errors that need no import to be caught. Mutable."""
-
-    def __init__(self) -> None:
-        import lzma
-
-        self._lzma = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_MAX)
-        self._error = lzma.LZMAError
-
-    @property
-    def eof(self) -> bool:
-        return self._lzma.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return self._lzma.needs_input
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._lzma.unused_data
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        try:
-            return self._lzma.decompress(data, max_length)
-        except self._error as error:
-            if "limit" in str(error).lower():
-                raise MemoryError(f"it needs a window of more than {WINDOW_MAX} bytes") from error
-            raise ValueError(str(error)) from error
-
-
-def _members(
-    source: _Input,
-    name: str,
-    magic: bytes,
-    new: Callable[[], _Decoder],
-    pad: int,
-) -> Iterator[bytes]:
-    """Decode member after member. `pad`: zeros may follow one, in multiples of this; 0: none may."""
-    while True:
-        yield from _member(source, name, new())
-        end = source.position
-        zeros = _skip_zeros(source) if pad else 0
-        following = source.peek(len(magic))
-        if pad and zeros % pad:
-            raise source.error(FormatError, f"{zeros} zeros after {name} data, not a multiple of {pad}", end)
-        if not following:
-            return
-        if following != magic:
-            raise _trailing(source, name)
-
-
-def _member(source: _Input, name: str, decoder: _Decoder) -> Iterator[bytes]:
-    before = source.position
-    while not decoder.eof:
-        data = b""
-        if decoder.needs_input:
-            before = source.position
-            data = source.read(STEP)
-            if not data:
-                raise source.error(TruncatedError, f"the {name} data ends too early")
-        try:
-            piece = decoder.decompress(data, CHUNK)
-        except MemoryError as error:
-            raise source.error(LimitError, f"{name}: {error}", before) from error
-        except (ValueError, OSError, EOFError) as error:
-            what = f"damaged {name} data here or up to byte {source.position}: {error}"
-            raise source.error(FormatError, what, before) from error
-        if piece:
-            yield piece
-    source.put_back(decoder.unused_data)
-
-
-def _skip_zeros(source: _Input) -> int:
-    """Skip zero bytes; how many there were."""
-    start = source.position
-    while data := source.read(STEP):
-        rest = data.lstrip(b"\0")
-        if rest:
-            source.put_back(rest)
-            break
-    return source.position - start
-
-
-def _trailing(source: _Input, name: str) -> FormatError:
-    found = source.peek(8)
-    return source.error(FormatError, f"the {name} data has ended, and other bytes follow: {found!r}")
-
-
-def _gzip(source: _Input) -> Iterator[bytes]:
-    return _members(source, "gzip", b"\x1f\x8b", _Gunzip, pad=1)
-
-
-def _xz(source: _Input) -> Iterator[bytes]:
-    return _members(source, "xz", b"\xfd7zXZ\0", _Unxz, pad=4)
-
-
-def _bzip2(source: _Input) -> Iterator[bytes]:
-    return _members(source, "bzip2", b"BZh", _new_bunzip, pad=0)
-
-
-# zstd, block by block
-
-#   off  size  field (RFC 8878, 3.1.2: a skippable frame)
-#     0     4  magic 0x184D2A50 to 5F
-#     4     4  size of what follows
-SKIPPABLE = Struct("<II")
-SKIPPABLE_MAGIC = 0x184D2A50 >> 4
-ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-FRAME_HEADER_MAX = 18
-BLOCK_HEADER = 3  # bit 0: last, bits 1-2: type, the others: size
-BLOCK_MAX = 1 << 17
-RAW, RLE, RESERVED = 0, 1, 3
-
-
-def _is_skippable(head: bytes) -> bool:
-    return len(head) >= 4 and int.from_bytes(head[:4], "little") >> 4 == SKIPPABLE_MAGIC
-
-
-def _is_zstd(head: bytes) -> bool:
-    return head.startswith(ZSTD_MAGIC) or _is_skippable(head)
-
-
-def _zstd(source: _Input) -> Iterator[bytes]:
-    import zstandard
-
-    context = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
-    while head := source.peek(4):
-        if _is_skippable(head):
-            _skip_frame(source)
-        elif head == ZSTD_MAGIC:
-            try:
-                yield from _zstd_frame(source, context)
-            except zstandard.ZstdError as error:
-                raise source.error(FormatError, f"damaged zstd data just before: {error}") from error
-        else:
-            raise _trailing(source, "zstd")
-
-
-def _exactly(source: _Input, size: int) -> bytes:
-    data = source.take(size)
-    if len(data) < size:
-        raise source.error(TruncatedError, "the zstd data ends too early")
-    return data
-
-
-def _skip_frame(source: _Input) -> None:
-    _, left = SKIPPABLE.unpack(_exactly(source, SKIPPABLE.size))
-    while left:
-        left -= len(_exactly(source, min(left, STEP)))
-
-
-def _zstd_frame(source: _Input, context: zstandard.ZstdDecompressor) -> Iterator[bytes]:
-    header, has_checksum = _frame_header(source)
-    decoder = context.decompressobj()
-    decoder.decompress(header)
-    last = False
-    while not last:
-        last, block = _zstd_block(source)
-        if last and has_checksum:
-            block += _exactly(source, 4)
-        piece = decoder.decompress(block)
-        if piece:
-            yield piece
-    if not decoder.eof:
-        raise source.error(FormatError, "damaged zstd data: the frame does not end with its last block")
-
-
-def _frame_header(source: _Input) -> tuple[bytes, bool]:
-    """The bytes of a frame's header, and whether a checksum ends the frame."""
-    import zstandard
-
-    start = source.position
-    head = source.take(FRAME_HEADER_MAX)
-    if len(head) < 5:
-        raise source.error(TruncatedError, "the zstd data ends too early")
-    size = zstandard.frame_header_size(head)
-    if len(head) < size:
-        raise source.error(TruncatedError, "the zstd data ends too early")
-    found = zstandard.get_frame_parameters(head)
-    if found.window_size > WINDOW_MAX:
-        what = f"zstd: a window of {found.window_size} bytes, the limit is {WINDOW_MAX} (--long=27)"
-        raise source.error(LimitError, what, start)
-    if found.dict_id:
-        raise source.error(UnsupportedError, f"zstd: needs the dictionary {found.dict_id}", start)
-    source.put_back(head[size:])
-    return head[:size], found.has_checksum
-
-
-def _zstd_block(source: _Input) -> tuple[bool, bytes]:
-    """The next block with its header, checked so that it cannot grow beyond BLOCK_MAX."""
-    start = source.position
-    head = _exactly(source, BLOCK_HEADER)
-    bits = int.from_bytes(head, "little")
-    kind, size = bits >> 1 & 3, bits >> 3
-    if kind == RESERVED or size > BLOCK_MAX:
-        raise source.error(FormatError, f"damaged zstd data: block of type {kind}, {size} bytes", start)
-    return bool(bits & 1), head + _exactly(source, 1 if kind == RLE else size)
+# How it may be compressed
 
 
 class _Compression(NamedTuple):
     name: str
     starts: Callable[[bytes], bool]
-    decode: Callable[[_Input], Iterator[bytes]]
+    decode: Callable[[Input], Iterator[bytes]]
 
 
 def _starting(magic: bytes) -> Callable[[bytes], bool]:
@@ -494,10 +183,10 @@ def _starting(magic: bytes) -> Callable[[bytes], bool]:
 
 
 COMPRESSIONS = (
-    _Compression("gzip", _starting(b"\x1f\x8b"), _gzip),
-    _Compression("zstd", _is_zstd, _zstd),
-    _Compression("xz", _starting(b"\xfd7zXZ\0"), _xz),
-    _Compression("bzip2", _starting(b"BZh"), _bzip2),
+    _Compression("gzip", _starting(b"\x1f\x8b"), gzip),
+    _Compression("zstd", is_zstd, zstd),
+    _Compression("xz", _starting(b"\xfd7zXZ\0"), xz),
+    _Compression("bzip2", _starting(b"BZh"), bzip2),
 )
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from objref.dialects.directory import image_roots, read_directory
+from objref.dialects.directory import read_directory
+from objref.dialects.directory_parents import image_roots
 from objref.dialects.tar import Begin, Content, Member, TarSplitter
 from objref.errors import FormatError, LimitError, SourceError, UsageError
 from objref.limits import DEFAULT

@@ -12,20 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objref.dialects import tar
 from objref.dialects.directory import read_directory
 from objref.dialects.extract import DirectoryWriter, extract
-from objref.dialects.tar import (
-    END_OF_ARCHIVE,
-    Begin,
-    Content,
-    End,
-    Member,
-    MemberType,
-    TarSplitter,
-    encode_member,
-    padding,
-)
+from objref.dialects.tar import Begin, Content, End, Member, TarSplitter, encode_member
+from objref.dialects.tar_header import END_OF_ARCHIVE, is_header, padding
+from objref.dialects.tar_member import MemberType
 from objref.errors import FormatError, ObjrefError, SourceError, TruncatedError, UsageError
 
 ROOT = os.geteuid() == 0
@@ -191,10 +182,10 @@ def test_deeper_than_recursion_descriptors_and_paths_go(tmp_path: Path) -> None:
         extract([bad], tmp_path / "bad")
     assert entries(tmp_path) == ["out"]
     os.rename(tmp_path / "out", tmp_path / ".out.partial")
-    from objref.dialects.extract import _remove
+    from objref.dialects.extract_place import remove
 
     fd = os.open(tmp_path, os.O_RDONLY)
-    _remove(b".out.partial", fd)
+    remove(b".out.partial", fd)
     os.close(fd)
     assert entries(tmp_path) == []
 
@@ -474,7 +465,7 @@ def test_archives_of_tarfile(tree: Path, tmp_path: Path, format_: int) -> None:
     extract([buffer.getvalue()], tmp_path / "out")
     for path in ("core-1.img", "pages-1.img", "read-only/kept"):
         assert (tmp_path / "out" / path).read_bytes() == (tree / path).read_bytes()
-    assert tar.is_header(buffer.getvalue()[:512])
+    assert is_header(buffer.getvalue()[:512])
 
 
 def test_every_refusal_is_ours(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objref.dialects.tar import END_OF_ARCHIVE, Member, encode_member, padding
+from objref.decompress import WINDOW_MAX
+from objref.dialects.tar import Member, encode_member
+from objref.dialects.tar_header import END_OF_ARCHIVE, padding
 from objref.errors import (
     FormatError,
     LimitError,
@@ -32,7 +34,8 @@ from objref.errors import (
     UnsupportedError,
     UsageError,
 )
-from objref.sources import CHUNK, WINDOW_MAX, Readable, open_source
+from objref.source_bytes import CHUNK, Readable
+from objref.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,21 +14,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objref.dialects import tar
 from objref.dialects.tar import (
-    BLOCK,
-    END_OF_ARCHIVE,
     Begin,
     Content,
     End,
     Event,
     Header,
     Member,
-    MemberType,
     TarSplitter,
     encode_member,
-    padding,
 )
+from objref.dialects.tar_header import BLOCK, END_OF_ARCHIVE, FLAGS, HEADER, padding
+from objref.dialects.tar_member import MemberType
+from objref.dialects.tar_pax import encode_record
 from objref.errors import (
     FormatError,
     IntegrityError,
@@ -119,7 +117,7 @@ def raw(name: bytes = b"f", content: bytes = b"", **fields: bytes) -> bytes:
         "devminor": b"",
         "prefix": b"", "tail": b"",
     }  # fmt: skip
-    block = tar.HEADER.pack(*(base | fields).values())
+    block = HEADER.pack(*(base | fields).values())
     return checked(block) + content + padding(len(content))
 
 
@@ -130,7 +128,7 @@ def checked(block: bytes, signed: bool = False) -> bytes:
 
 
 def pax(*records: tuple[bytes, bytes]) -> bytes:
-    return raw(b"x", b"".join(tar._record(key, value) for key, value in records), typeflag=b"x")
+    return raw(b"x", b"".join(encode_record(key, value) for key, value in records), typeflag=b"x")
 
 
 # Archives of other programs
@@ -321,7 +319,7 @@ def test_what_is_encoded_is_split_again_however_it_is_cut(
     found = [event.member for event in events if isinstance(event, Begin)]
     for member, (expected, _) in zip(found, parts, strict=True):
         name = expected.name + b"/" if expected.type == "dir" else expected.name
-        typeflag = tar.FLAGS[expected.type]
+        typeflag = FLAGS[expected.type]
         assert member._replace(pax=()) == expected._replace(name=name, typeflag=typeflag)
         assert encode_member(member) == encode_member(expected)
 
@@ -450,12 +448,12 @@ BAD_RECORDS = {
     "no newline": b"9 path=ab",
     "no equals": b"9 pathab\n",
     "no key": b"5 =a\n",
-    "size no number": tar._record(b"size", b"12x"),
-    "size negative": tar._record(b"size", b"-1"),
-    "size too large": tar._record(b"size", b"9" * 20),
-    "size endless": tar._record(b"size", b"9" * 5000),
-    "mtime": tar._record(b"mtime", b"1e5"),
-    "uid": tar._record(b"uid", b"root"),
+    "size no number": encode_record(b"size", b"12x"),
+    "size negative": encode_record(b"size", b"-1"),
+    "size too large": encode_record(b"size", b"9" * 20),
+    "size endless": encode_record(b"size", b"9" * 5000),
+    "mtime": encode_record(b"mtime", b"1e5"),
+    "uid": encode_record(b"uid", b"root"),
 }
 
 
@@ -494,12 +492,12 @@ def test_huge_extended_headers_are_refused_before_they_are_read(typeflag: bytes)
 
 
 def test_many_extended_headers_cannot_add_up() -> None:
-    one = raw(b"x", tar._record(b"comment", b"c" * 2000), typeflag=b"x")
+    one = raw(b"x", encode_record(b"comment", b"c" * 2000), typeflag=b"x")
     with pytest.raises(LimitError):
         split([one * 10 + raw() + END_OF_ARCHIVE], limits=DEFAULT._replace(tar_header=10_000))
-    each = raw(b"g", tar._record(b"k%d" % 1, b"c" * 2000), typeflag=b"g") + raw()
+    each = raw(b"g", encode_record(b"k%d" % 1, b"c" * 2000), typeflag=b"g") + raw()
     split([each * 10 + END_OF_ARCHIVE], limits=DEFAULT._replace(tar_header=10_000))
-    growing = b"".join(raw(b"g", tar._record(b"k%d" % i, b"c" * 2000), typeflag=b"g") + raw() for i in range(9))
+    growing = b"".join(raw(b"g", encode_record(b"k%d" % i, b"c" * 2000), typeflag=b"g") + raw() for i in range(9))
     with pytest.raises(LimitError):
         split([growing + END_OF_ARCHIVE], limits=DEFAULT._replace(tar_header=10_000))
 
@@ -588,7 +586,7 @@ def test_times(text: bytes, expected: int) -> None:
 
 def test_global_records_hold_until_changed_and_yield_to_own_ones() -> None:
     def everywhere(key: bytes, value: bytes) -> bytes:
-        return raw(b"g", tar._record(key, value), typeflag=b"g")
+        return raw(b"g", encode_record(key, value), typeflag=b"g")
 
     data = (
         everywhere(b"uid", b"7") + raw() + raw() + pax((b"uid", b"8")) + raw()
@@ -601,7 +599,7 @@ def test_global_records_hold_until_changed_and_yield_to_own_ones() -> None:
 
 
 def test_solaris_headers_are_pax_headers() -> None:
-    data = raw(b"X", tar._record(b"path", b"solaris"), typeflag=b"X") + raw() + END_OF_ARCHIVE
+    data = raw(b"X", encode_record(b"path", b"solaris"), typeflag=b"X") + raw() + END_OF_ARCHIVE
     assert members(data)[0].name == b"solaris"
 
 

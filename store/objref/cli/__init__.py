@@ -27,13 +27,13 @@ VERBS = {
     "completion": ("completion", "print the completion script for a shell"),
 }
 DESCRIPTION = """\
-objref keeps process checkpoint images (CRIU directories, Podman and CRI-O archives)
-in one file in which any object is found by its id, and gives the original back,
-byte for byte.
+objref keeps process checkpoint images (CRIU directories, Podman and CRI-O
+archives) in one file in which any object is found by its id, and gives the
+original back, byte for byte.
 
-An objref names an object: SPACE:KEY, such as task:17, file:31, fd:3/0 (descriptor
-0 of table 3), mem:17 (memory by address), member:pstree.img (a file of the
-source). 1/task:17 is in layer 1, the image below in a chain of `parent`s.
+An objref names an object: SPACE:KEY, such as task:17, file:31, fd:3/0
+(descriptor 0 of table 3), mem:17 (memory by address), member:pstree.img (a file
+of the source). 1/task:17 is in layer 1, the image below in a chain of parents.
 """
 EPILOG = """\
 `objref VERB --help` tells more of a verb. `-` is standard input or output.

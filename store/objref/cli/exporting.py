@@ -11,9 +11,9 @@ from objref.errors import UsageError
 HELP = """\
 Give the original back, byte for byte; its SHA-256 is checked on the way.
 
-A directory comes back as a directory (names, contents, modes, owners when root, times,
-links, holes), an archive as the uncompressed tar. `-o -` writes a tar to standard
-output in both cases: `objref export x.objref -o - | tar x`.
+A directory comes back as a directory (names, contents, modes, owners when root,
+times, links, holes), an archive as the uncompressed tar. `-o -` writes a tar to
+standard output in both cases: `objref export x.objref -o - | tar x`.
 """
 
 

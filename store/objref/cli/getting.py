@@ -12,10 +12,10 @@ from objref.errors import UsageError
 HELP = """\
 Write the bytes of one object to standard output (on a terminal: as a hex dump).
 
-  objref get x.objref file:31                    a message of files.img, as it is stored there
-  objref get x.objref mem:17 --range 0x7ffc1000+64      64 bytes of memory of task 17
+  objref get x.objref file:31                  a message of files.img, as stored
+  objref get x.objref mem:17 --range 0x7ffc1000+64       64 bytes of memory
   objref get x.objref member:pstree.img -o pstree.img
-  objref get x.objref pipe-data:1234 --part 1    the payload; part 0 is the message
+  objref get x.objref pipe-data:1234 --part 1  the payload; part 0: the message
 """
 HEX_WIDTH = 16
 

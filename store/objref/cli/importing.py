@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 HELP = """\
 Put a checkpoint into one .objref file, in one pass.
 
-SOURCE is a directory that `criu dump` wrote, a checkpoint archive of Podman, CRI-O or
-containerd, any tar of image directories (plain, gzip, zstd, xz, bzip2), or - for such
-a tar on standard input. A relative `parent` link of a directory is followed inside the
-folder that holds the directory: the older images become layers.
+SOURCE is a directory that `criu dump` wrote, a checkpoint archive of Podman,
+CRI-O or containerd, any tar of image directories (plain, gzip, zstd, xz, bzip2)
+or, as -, such a tar on standard input. A relative `parent` link of a directory
+is followed inside the folder that holds it: the older images become layers.
 
 The file appears under its name, mode 0600, only when it is whole.
 """

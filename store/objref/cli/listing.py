@@ -10,7 +10,7 @@ from typing import Any
 from objref.cli.terminal import safe, size
 
 HELP = """\
-List objects: objref, size, and what is known at a glance. Without KIND, the kinds.
+List objects: objref, size, what is known at a glance. Without KIND, the kinds.
 
   objref ls x.objref              the kinds
   objref ls x.objref task         all tasks

@@ -11,8 +11,9 @@ from typing import Any
 from objref.cli.terminal import Paint, safe, size
 
 HELP = """\
-Show objects for reading: fields, references from and to. With --json: the field names and
-values of `crit show`; `member:NAME` of an image file gives what `crit show NAME` prints.
+Show objects for reading: fields, references from and to. With --json: the field
+names and values of `crit show`; `member:NAME` of an image file gives what
+`crit show NAME` prints.
 
   objref show x.objref task:17 file:31
   objref show x.objref member:pstree.img --json

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest as xxh3
 
-from objref.errors import FormatError, IntegrityError, UnsupportedError
+from objref.errors import FormatError, IntegrityError, UnsupportedError, UsageError
 from objref_index.columns import Word
 
 MAJOR, MINOR = 0, 1
@@ -241,7 +241,7 @@ def encode_name(name: str) -> bytes:
     """24 bytes, zero padded."""
     data = name.encode()
     if len(data) > 24:
-        raise ValueError(f"name {name!r} is longer than 24 bytes")
+        raise UsageError(f"name {name!r} is longer than 24 bytes")
     return data
 
 
@@ -259,6 +259,8 @@ def encode_superblock() -> bytes:
 
 def check_superblock(data: bytes) -> None:
     """Raises if these are not the first 64 bytes of a file that this version reads (R1 to R4)."""
+    if not data:
+        raise FormatError("no superblock: the file is empty")
     if data[:8] != SUPERBLOCK_MAGIC:
         raise FormatError(f"not an objref file: it starts with {data[:8].hex(' ')}, not {SUPERBLOCK_MAGIC.hex(' ')}")
     if len(data) < SUPERBLOCK.size:

@@ -12,13 +12,18 @@ from objref.errors import SourceError, UsageError
 
 __all__ = ["Output"]
 
+MODE = 0o600
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+NO_FOLDER_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+"""Folders that may be written but not read, and file systems that only sync files."""
+
 
 class Output:
     """A file of mode 0600 beside `path`, which gets its name only by `commit`. Mutable; unusable after its first
     error. Leaving the `with` block without a commit removes it."""
 
     def __init__(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
-        self.path = os.path.abspath(os.fspath(path))
+        self.path = os.path.abspath(os.fsdecode(path))
         self._replace = replace
         folder, name = os.path.split(self.path)
         if os.path.isdir(self.path):
@@ -26,12 +31,16 @@ class Output:
         if not replace and os.path.lexists(self.path):
             raise UsageError(f"{path}: exists already; remove it or say --force")
         self._folder = folder
-        self._partial = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(4)}.partial")
+        short = os.fsdecode(os.fsencode(name)[:200])  # file systems count bytes
+        self._partial = os.path.join(folder, f".{short}.{secrets.token_hex(4)}.partial")
         self.position = 0
         try:
-            self._fd = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
+            os.fchmod(self._fd, MODE)  # a umask may have taken even the owner's rights
         except OSError as error:
             raise SourceError(f"{path}: cannot be created: {os.strerror(error.errno or 0)}") from None
+        except ValueError as error:  # a zero byte
+            raise UsageError(f"{str(path)!r} is no path: {error}") from None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append; a full disk is a SourceError."""
@@ -60,29 +69,40 @@ class Output:
                 os.replace(self._partial, self.path)
             else:
                 self._link()
-            self._sync_folder()
         except OSError as error:
             raise self._failed("finish", error) from None
+        self._sync_folder()
 
     def _link(self) -> None:
         """A name that appeared in the meantime is another writer's: link, unlike rename, refuses to take it."""
         try:
             os.link(self._partial, self.path)
         except FileExistsError:
-            raise UsageError(f"{self.path}: appeared while it was written; the other file was left alone") from None
+            raise self._taken() from None
         except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            if error.errno not in NO_LINKS:
                 raise
-            os.rename(self._partial, self.path)  # a file system without hard links
+            if os.path.lexists(self.path):  # all that can be done there; two at this very moment: the last one wins
+                raise self._taken() from None
+            os.rename(self._partial, self.path)
         else:
-            os.unlink(self._partial)
+            with suppress(OSError):  # the image is there, whatever becomes of its first name
+                os.unlink(self._partial)
+
+    def _taken(self) -> UsageError:
+        return UsageError(f"{self.path}: appeared while it was written; the other file was left alone")
 
     def _sync_folder(self) -> None:
-        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+            fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno not in NO_FOLDER_SYNC:
+                why = os.strerror(error.errno or 0)
+                raise SourceError(f"{self.path}: whole and in place, but its folder cannot be synced: {why}") from None
 
     def _failed(self, verb: str, error: OSError) -> SourceError:
         return SourceError(

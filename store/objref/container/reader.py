@@ -59,7 +59,7 @@ class Container:
         smallest = f.SUPERBLOCK.size + f.FOOTER.size
         f.check_superblock(bytes(source.read(0, min(f.SUPERBLOCK.size, length))))
         if length < smallest:
-            raise FormatError(f"{source.name}: {length} bytes are too few for an image: it is torn (R2)")
+            raise FormatError(f"{source.name}: {length} bytes have no room for a footer: it is torn (R2)")
         self.footer = f.decode_footer(bytes(source.read(length - f.FOOTER.size, f.FOOTER.size)), length)
         self._directory = self._read_directory()
         self._arrays = f.decode_arrays(self._directory)
@@ -155,8 +155,10 @@ class Container:
         for p in pieces:
             if p.address != at or p.blocks != -(-p.length // block) or not p.length or at + p.length > f.ADDRESS_MASK:
                 raise FormatError(f"section {section.name}: piece at address {p.address:#x}, expected {at:#x} (R6, R9)")
-            if p.zero or p.zero2 or p.length % unit:
-                raise FormatError(f"section {section.name}: piece of {p.length} bytes, no multiple of {unit} (R1, R9)")
+            if p.length % unit:
+                raise FormatError(f"section {section.name}: piece of {p.length} bytes, no multiple of {unit} (R9)")
+            if p.zero or p.zero2:
+                raise FormatError(f"section {section.name}: bytes 2 and 40 of a piece's entry must be zero (R1)")
             at += -(-p.length // block) * block
         return pieces
 
@@ -246,7 +248,7 @@ class Container:
         names = ("reference ends", "targets", "roles", "referrer ends", "sources", "source roles", "dangling")
         columns = {name: column for name in names if (column := self.column(name)) is not None}
         if len(columns.get("targets", ())) != self.footer.references:
-            raise FormatError(f"table targets does not have the {self.footer.references} references that the footer says")
+            raise FormatError(f"table targets does not have the {self.footer.references} rows that the footer says")
         ends, objects = ("reference ends", "referrer ends"), self.footer.objects
         if columns and any(name not in columns or len(columns[name]) != objects + 1 for name in ends):
             raise FormatError("the reference tables do not fit the objects")
@@ -275,7 +277,8 @@ class Container:
         run = bool(s.flags & f.SPACE_RUN)
         if s.form > FORM_BYTES:
             raise UnsupportedError(f"space {s.name}: unknown form of keys {s.form}")
-        if s.distinct > s.keys or run and (s.distinct != s.keys or s.base + s.keys > 1 << 64 or s.form == FORM_BYTES):
+        broken = s.distinct != s.keys or s.base + s.keys > 1 << 64 or s.form == FORM_BYTES
+        if s.distinct > s.keys or (run and broken):
             raise FormatError(f"space {s.name}: {s.keys} keys from {s.base:#x}, {s.distinct} of them distinct")
         return KeyShape(s.keys, run, s.base, first, s.radix_bits, s.radix_shift, s.distinct)
 
@@ -343,8 +346,9 @@ class Container:
             raise FormatError(f"section {section.name}: block {i} of group {piece.group} is not in its trailer")
         start, end = (trail.ends[i - 1] if index else 0), trail.ends[i]
         length = min(1 << section.block_log2, piece.length - (index << section.block_log2))
-        raw = section.codec == f.RAW  # such blocks are found without their ends, in mapped files: both ways must agree
-        if not 0 <= end - start <= length or raw and (start != index << section.block_log2 or end - start != length):
+        # Raw blocks are also found without their ends, in mapped files: both ways must lead to the same bytes.
+        stray = section.codec == f.RAW and (start != index << section.block_log2 or end - start != length)
+        if not 0 <= end - start <= length or stray:
             raise FormatError(
                 f"section {section.name}: block {i} of group {piece.group} stores {end - start} bytes (R8)"
             )
@@ -493,6 +497,8 @@ class Container:
             cursor = cursors.get(strand)
             if cursor is None:
                 raise self._no_strand(strand)
+            if length % cursor.unit:
+                raise FormatError(f"braid: {length} bytes of pages are not whole pages (R11)")
             for chunk in cursor.take(length):
                 digest.update(chunk)
                 held.append(chunk)
@@ -537,6 +543,7 @@ class _Cursor:
         self._container = container
         self._section = section
         scale = f.PAGE // 4 if section.role == f.PAGE_TABLE else 1
+        self.unit = f.PAGE if section.role == f.PAGE_TABLE else 1
         self._spans = [(p.address * scale, p.length * scale) for p in reversed(container.pieces(section.id))]
 
     @property

@@ -30,7 +30,13 @@ class Source(Protocol):
         """Let go of the file. Twice is fine."""
 
 
-def _short(name: str, offset: int, length: int, have: int) -> TruncatedError:
+CLOSED = -1
+"""Length of a closed source: no range fits into it."""
+
+
+def _short(name: str, offset: int, length: int, have: int) -> TruncatedError | UsageError:
+    if have == CLOSED:
+        return UsageError(f"{name}: the image was closed")
     return TruncatedError(f"{name}: bytes {offset}…{offset + length} wanted, the file has {have}")
 
 
@@ -38,7 +44,10 @@ class BytesSource:
     """Bytes in memory."""
 
     def __init__(self, data: bytes | bytearray | memoryview, name: str = "bytes") -> None:
-        self._view = memoryview(data).cast("B")
+        try:
+            self._view = memoryview(data).cast("B")
+        except TypeError:
+            raise UsageError(f"{name}: a memoryview with gaps cannot be read as an image") from None
         self.length = len(self._view)
         self.name = name
 
@@ -48,7 +57,8 @@ class BytesSource:
         return self._view[offset : offset + length]
 
     def close(self) -> None:
-        pass
+        self._view = memoryview(b"")
+        self.length = CLOSED
 
 
 class MapSource:
@@ -57,9 +67,13 @@ class MapSource:
     def __init__(self, fd: int, name: str) -> None:
         self.length = os.fstat(fd).st_size
         self.name = name
-        self.map: mmap.mmap | None = mmap.mmap(fd, self.length, prot=mmap.PROT_READ) if self.length else None
+        try:
+            self.map: mmap.mmap | None = mmap.mmap(fd, self.length, prot=mmap.PROT_READ) if self.length else None
+        except OSError as error:
+            raise SourceError(f'{name}: cannot be mapped: {os.strerror(error.errno or 0)}; try "pread"') from None
+        finally:
+            os.close(fd)
         self._view = memoryview(self.map) if self.map is not None else memoryview(b"")
-        os.close(fd)
 
     def read(self, offset: int, length: int) -> memoryview:
         if offset > self.length - length:
@@ -70,6 +84,7 @@ class MapSource:
         # Views that callers still hold keep the map alive, so it is left to the last of them.
         self._view = memoryview(b"")
         self.map = None
+        self.length = CLOSED
 
 
 class PreadSource:
@@ -81,6 +96,8 @@ class PreadSource:
         self.name = name
 
     def read(self, offset: int, length: int) -> bytes:
+        if offset > self.length - length:  # before a lying length becomes a buffer
+            raise _short(self.name, offset, length, self.length)
         try:
             data = os.pread(self._fd, length, offset)
             while len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
@@ -92,6 +109,7 @@ class PreadSource:
         return data
 
     def close(self) -> None:
+        self.length = CLOSED
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -103,21 +121,35 @@ class FileSource:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self.length = file.seek(0, os.SEEK_END)
         self.name = str(getattr(file, "name", "file object"))
+        try:
+            self.length = file.seek(0, os.SEEK_END)
+            if not isinstance(file.read(0), bytes):
+                raise UsageError(f"{self.name}: opened as text; an image is read from a binary file")
+        except (OSError, AttributeError) as error:
+            raise UsageError(f"{self.name}: cannot seek and read, as an image needs: {error}") from None
 
     def read(self, offset: int, length: int) -> bytes:
-        with self._lock:
-            self._file.seek(offset)
-            data = b""
-            while len(data) < length and (more := self._file.read(length - len(data))):
-                data += more
-        if len(data) < length:
+        if offset > self.length - length:
             raise _short(self.name, offset, length, self.length)
+        try:
+            with self._lock:
+                data = self._take(offset, length)
+        except (OSError, ValueError) as error:  # ValueError: the caller closed it
+            raise SourceError(f"{self.name}: cannot read at {offset}: {error}") from None
+        if len(data) < length:
+            raise _short(self.name, offset, length, offset + len(data))
+        return data
+
+    def _take(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        data = b""
+        while len(data) < length and (more := self._file.read(length - len(data))):
+            data += more
         return data
 
     def close(self) -> None:
-        pass
+        self.length = CLOSED
 
 
 def open_path(path: str | os.PathLike[str], access: str) -> Source:
@@ -130,6 +162,8 @@ def open_path(path: str | os.PathLike[str], access: str) -> Source:
         status = os.fstat(fd)
     except OSError as error:
         raise SourceError(f"{name}: cannot be opened: {os.strerror(error.errno or 0)}") from None
+    except ValueError as error:  # a zero byte
+        raise UsageError(f"{name!r} is no path: {error}") from None
     if not stat.S_ISREG(status.st_mode):
         os.close(fd)
         raise UsageError(f"{name}: not a regular file; an image is read in any order, so it cannot come from a pipe")

@@ -15,14 +15,14 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from xxhash import xxh3_64_intdigest as xxh3
-from zstandard import ZstdCompressor
+from zstandard import MAX_COMPRESSION_LEVEL, ZstdCompressor
 
 from objref.container import format as f
 from objref.container.blocks import decompress
 from objref.container.digest import StreamDigest
 from objref.container.output import Output
 from objref.container.pages import PageTable
-from objref.errors import LimitError
+from objref.errors import LimitError, UsageError
 
 __all__ = ["ContainerWriter", "Options", "TableData"]
 
@@ -91,7 +91,7 @@ class ContainerWriter:
     """Writes one container to an `Output`. Mutable; unusable after its first error."""
 
     def __init__(self, output: Output, options: Options | None = None) -> None:
-        self.options = options or Options()
+        self.options = _sound(options or Options())
         self._out = output
         self._sections: list[_Section] = []
         self._by_name: dict[str, _Section] = {}
@@ -106,6 +106,7 @@ class ContainerWriter:
         self._decoded: OrderedDict[int, bytes] = OrderedDict()
         self._open: _Section | None = None
         output.write(f.encode_superblock())
+        self._braid_section: _Section | None = None
         self._page_table: _Section | None = None
         self._pages: _Section | None = None
         self.seen = PageTable(self._append_new_pages, self._read_page, self.options.seen_pages)
@@ -207,6 +208,7 @@ class ContainerWriter:
     def _new(self, name: str, role: int, block_log2: int, level: int) -> _Section:
         if len(self._sections) == 0xFFFE:
             raise LimitError("more than 65534 sections")
+        f.encode_name(name)  # while it can still be told who asked
         codec = f.RAW if self.options.codec == "raw" and role != f.BRAID else f.ZSTD
         section = _Section(len(self._sections) + 1, name, role, codec, block_log2, level)
         self._sections.append(section)
@@ -217,8 +219,10 @@ class ContainerWriter:
         section.next += len(data)
         section.length += len(data)
         section.pending += data
-        if len(section.pending) >= BATCH:
-            self._compress(section, len(section.pending) // section.block * section.block)
+        # Always the same bytes at once, however they came: where pieces end must not depend on read sizes.
+        batch = max(BATCH, section.block)
+        while len(section.pending) >= batch:
+            self._compress(section, batch)
         return address
 
     def _compress(self, section: _Section, length: int) -> None:
@@ -301,9 +305,9 @@ class ContainerWriter:
     def _braid(self) -> None:
         if not self._runs:
             return
-        braid = self._by_name.get("braid")
+        braid = self._braid_section
         if braid is None:
-            braid = self._by_name["braid"] = self._new("braid", f.BRAID, self.options.block_log2, self.options.level)
+            braid = self._braid_section = self._new("braid", f.BRAID, self.options.block_log2, self.options.level)
         if sys.byteorder == "big":
             self._runs.byteswap()
         self._append(braid, self._runs.tobytes())
@@ -407,6 +411,20 @@ class ContainerWriter:
         checks = b"".join(f.CHECK.pack(xxh3(data[at : at + f.STRIPE])) for at in range(0, len(data), f.STRIPE))
         self._out.write(checks)
         return xxh3(checks)
+
+
+def _sound(options: Options) -> Options:
+    """UsageError for options that would make a file that no reader opens."""
+    if options.codec not in f.CODEC_NAMES:
+        raise UsageError(f"codec must be one of {', '.join(f.CODEC_NAMES)}, not {options.codec!r}")
+    for name in ("block_log2", "bulk_log2", "page_block_log2"):
+        log2 = getattr(options, name)
+        if not f.BLOCK_LOG2_MIN <= log2 <= f.BLOCK_LOG2_MAX:
+            raise UsageError(f"{name} must be {f.BLOCK_LOG2_MIN}…{f.BLOCK_LOG2_MAX}, not {log2}")
+    for level in (options.level, options.page_level):
+        if not 0 < level <= MAX_COMPRESSION_LEVEL:
+            raise UsageError(f"levels of zstd are 1…{MAX_COMPRESSION_LEVEL}, not {level}")
+    return options
 
 
 def _compress_all(compressor: ZstdCompressor, blocks: list[memoryview]) -> list[bytes | memoryview]:

@@ -19,7 +19,11 @@ from objref.limits import DEFAULT, Limits
 
 __all__ = ["CriuSplitter"]
 
-SERVICE_NAMES = ("stats-dump", "stats-restore", "irmap-cache")
+SERVICE_NAMES = ("stats-dump", "stats-restore", "irmap-cache.img")
+"""Files that CRIU may write to another folder: alone they make no layer."""
+FOLDERS_MAX = 4096
+FOLDER_NAMES_MAX = 1 << 17
+"""Image folders and the bytes of their names. Each costs some KiB of memory, and their names stand in META (1 MiB)."""
 
 
 class CriuSplitter:
@@ -33,6 +37,8 @@ class CriuSplitter:
         self._tar = tar.TarSplitter(limits=limits)
         self._numbering = Numbering()
         self._folders: dict[str, Folder] = {}
+        self._folder_names = 0
+        self._folders_full = False
         self._file: File | None = None
         self._member: tar.Member | None = None
 
@@ -60,32 +66,46 @@ class CriuSplitter:
             if self._file is not None:
                 yield from self._file.feed(memoryview(event.data))
         elif isinstance(event, tar.Begin):
-            self._begin(event.member)
+            yield from self._begin(event.member)
         else:
             yield from self._end()
 
-    def _begin(self, member: tar.Member) -> None:
+    def _begin(self, member: tar.Member) -> Iterator[Note]:
         self._member = member
         path = member.path.decode("utf-8", "surrogateescape")
         folder_name, base = posixpath.split(path)
-        name = parse_name(base) if member.type == "file" else None
-        layer, state = 0, None
+        name, folder = parse_name(base), None
+        if name is not None and member.type != "file":
+            if member.type in ("hardlink", "symlink"):
+                target = member.linkname.decode("utf-8", "surrogateescape")
+                yield Note("link", path, f"is a {member.type} to {target!r}: it has no objects of its own")
+            name = None
         if name is not None or base == "parent":
             folder = self._folder(folder_name)
-            layer, state = folder.number, folder.state
-            if name is not None:
-                folder.has_images |= base not in SERVICE_NAMES
-                state.present.setdefault(name.spec.kind, set()).add(name.number)
-                state.has_files_img |= base == "files.img"
-            elif member.type == "symlink":
-                folder.parent = member.linkname.decode("utf-8", "surrogateescape")
+            if folder is None and not self._folders_full:
+                self._folders_full = True
+                yield Note("folders", folder_name, "more folders with images than can be layers: kept, not looked into")
+        if folder is None:
+            name = None
+        elif name is not None:
+            folder.has_images |= base not in SERVICE_NAMES
+            folder.state.present.setdefault(name.spec.kind, set()).add(name.number)
+            folder.state.has_files_img |= base == "files.img"
+        elif member.type == "symlink":
+            folder.parent = member.linkname.decode("utf-8", "surrogateescape")
+        layer, state = (folder.number, folder.state) if folder is not None else (0, LayerState())
         about = Member(path, layer, self._numbering.new_token(), member.size, member.sparse, member.real_size)
-        self._file = open_file(name, about, self._numbering, state or LayerState(), self._limits)
+        self._file = open_file(name, about, self._numbering, state, self._limits)
 
-    def _folder(self, name: str) -> Folder:
+    def _folder(self, name: str) -> Folder | None:
+        """The folder of that name; None when there are too many. Number 0 is for what belongs to no folder."""
         found = self._folders.get(name)
         if found is None:
-            found = self._folders[name] = Folder(name, len(self._folders), LayerState())
+            size = len(name.encode("utf-8", "surrogateescape"))
+            if len(self._folders) == FOLDERS_MAX or self._folder_names + size > FOLDER_NAMES_MAX:
+                return None
+            self._folder_names += size
+            found = self._folders[name] = Folder(name, len(self._folders) + 1, LayerState())
         return found
 
     def _end(self) -> Iterator[Event]:
@@ -105,7 +125,7 @@ class CriuSplitter:
             folder = self._folders[posixpath.dirname(file.member.path)]
             base = posixpath.basename(file.member.path)
             if isinstance(file, PagemapFile):
-                if not file.foreign:
+                if file.pagemap is not None:
                     folder.pagemaps[base] = file.pagemap
             else:
                 member = file.member

@@ -96,6 +96,13 @@ class File:
         return Note(what, self.member.path, text)
 
 
+class HoledFile(File):
+    """An image file with holes. CRIU writes none there, and items cannot be followed through bytes that are not stored."""
+
+    def end(self) -> Iterator[Event]:
+        yield self._note("holes", "has holes, which only pages and raw files may have: kept, not looked into")
+
+
 class RawFile(File):
     """A file without structure that CRIU wrote: firewall rules, the content of a tmpfs."""
 
@@ -204,12 +211,13 @@ class ImageFile(File):
         yield self._run(self._section, buffer)
 
     def end(self) -> Iterator[Event]:
-        if self._carry:
-            at = self._done
-            if self._started:
-                yield self._note(
-                    "truncated", f"ends inside the item at {at}: {len(self._carry)} bytes kept as they are"
-                )
+        left = len(self._carry)
+        if not self._started and not self._kept_as_is:
+            text = f"ends inside its header, after {left} bytes" if left else "is empty, without a header"
+            yield self._note("truncated", text)
+        elif left:
+            yield self._note("truncated", f"ends inside the item at {self._done}: {left} bytes kept as they are")
+        if left:
             yield self._run(self._section, bytes(self._carry))
 
     # -- items ---------------------------------------------------------------------------------------------
@@ -217,17 +225,18 @@ class ImageFile(File):
     def _items(self, buffer: bytes, at: int) -> Iterator[Event]:
         """The whole items of the buffer. What is left is carried over."""
         starts, lengths, end = array("Q"), array("Q"), len(buffer)
-        unpack, broken = LENGTH.unpack_from, None
+        unpack, broken, limit = LENGTH.unpack_from, None, self._limit
         self._need = 4
         while at + 4 <= end:
             length = unpack(buffer, at)[0]
-            if at + 4 + length > end:
+            after = at + 4 + length
+            if after > end or length > limit:
                 broken = self._broken(at, length)
                 self._need = 4 + length
                 break
             starts.append(at + 4)
             lengths.append(length)
-            at += 4 + length
+            at = after
         if broken:
             self._kept_as_is = True
             yield broken
@@ -236,7 +245,8 @@ class ImageFile(File):
             run = buffer[:at]
             self._carry += buffer[at:]
         self._done += len(run)
-        yield self._run(self._section, run)
+        if run:
+            yield self._run(self._section, run)
         if starts:
             yield from self._objects(buffer, starts, lengths)
 
@@ -268,6 +278,7 @@ class ImageFile(File):
                 message = parse(buffer[start : start + length])
             except ValueError as error:  # DecodeError of protobuf is one
                 bad.append(i)
+                self._index += 1  # keys that count places count this one, too
                 yield self._note(
                     "unparsed", f"item of {length} bytes is no {self.spec.message} ({error}); kept as it is"
                 )
@@ -309,13 +320,13 @@ class PagemapFile(ImageFile):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._map = Pagemap(0, array("Q"), array("Q"), array("B"))
+        self._has_head = False
         self.foreign = False
-        self._whole_token = self.member.token
 
     @property
-    def pagemap(self) -> Pagemap:
-        """The entries so far."""
-        return self._map
+    def pagemap(self) -> Pagemap | None:
+        """The entries, or None when they do not tell where pages are."""
+        return self._map if self._has_head and not self.foreign else None
 
     def _objects(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
         from google.protobuf.unknown_fields import UnknownFieldSet
@@ -329,6 +340,7 @@ class PagemapFile(ImageFile):
                 if not self._index:
                     first: Any = head(item)
                     self._map = self._map._replace(pages_id=first.pages_id)
+                    self._has_head = True
                 else:
                     message = entry(item)
                     self.foreign |= len(UnknownFieldSet(message)) > 0
@@ -352,7 +364,7 @@ class PagemapFile(ImageFile):
             yield self._note("foreign", "has entries of a newer CRIU (compressed pages?); memory is not addressable")
         ordinal = self._numbering.next
         yield self._whole(self.spec.kind, self.number)
-        if self._index:
+        if self._has_head:
             yield Edges(self.member.layer, *_same(ordinal, "pages", "pages", array("Q", [self._map.pages_id])))
 
 
@@ -364,8 +376,8 @@ class GroupsFile(ImageFile):
 
         kind = "cgset" if self.spec.kind == "cgroup" else "seccomp-filter"
         parse = message_class("cg_set_entry" if kind == "cgset" else "seccomp_filter").FromString
-        owner = self._numbering.next - len(starts)
-        for start, length in zip(starts, lengths, strict=True):
+        first_owner = self._numbering.next - len(starts)
+        for owner, (start, length) in enumerate(zip(starts, lengths, strict=True), first_owner):
             at, sizes, keys, chain = array("Q"), array("Q"), array("Q"), []
             for i, (inner, size) in enumerate(_submessages(buffer[start : start + length], 1)):
                 message: Any = parse(buffer[start + inner : start + inner + size])
@@ -390,9 +402,15 @@ def _same(source: int, role: str, kind: str, keys: array[int]) -> tuple[array[in
     return array("I", [source]) * n, array("B", [ROLE[role]]) * n, array("H", [KIND[kind]]) * n, keys
 
 
+FIXED = {1: 8, 5: 4}
+"""Wire types of fixed length."""
+GROUP = {3: 1, 4: -1}
+"""Start and end of a group: CRIU has none, but unknown fields may be anything."""
+
+
 def _submessages(data: bytes, field: int) -> Iterator[tuple[int, int]]:
     """(offset, length) of each occurrence of a length-delimited field of a message that is known to parse."""
-    at = 0
+    at = depth = 0
     while at < len(data):
         tag, at = _varint(data, at)
         wire = tag & 7
@@ -400,11 +418,12 @@ def _submessages(data: bytes, field: int) -> Iterator[tuple[int, int]]:
             _, at = _varint(data, at)
         elif wire == 2:
             size, at = _varint(data, at)
-            if tag >> 3 == field:
+            if tag >> 3 == field and not depth:
                 yield at, size
             at += size
         else:
-            at += 8 if wire == 1 else 4
+            at += FIXED.get(wire, 0)
+            depth += GROUP.get(wire, 0)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -452,7 +471,7 @@ def open_file(name: ImageName | None, member: Member, numbering: Numbering, stat
     if not name.spec.message:
         return RawFile(member, numbering, name)
     if member.runs is not None:
-        return File(member, numbering)  # holes: not written by CRIU, so nothing is known of it
+        return HoledFile(member, numbering)
     special: dict[str, type[ImageFile]] = {
         "fd": TableFile,
         "pagemap": PagemapFile,

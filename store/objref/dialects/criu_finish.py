@@ -50,6 +50,7 @@ class Folder:
         self.pagemaps: dict[str, Pagemap] = {}
         self.pages: dict[str, Storage] = {}
         self.older: Folder | None = None
+        self.checked = False
         self._places: dict[str, Places] = {}
 
     def places(self, base: str, page: int) -> Places:
@@ -65,10 +66,14 @@ def finish_folders(folders: list[Folder], numbering: Numbering) -> Iterator[Even
     by_name = {folder.name: folder for folder in folders if folder.has_images}
     for folder in by_name.values():
         yield from _link_parent(folder, by_name)
+    for folder in by_name.values():
+        yield from _cut_circle(folder)
     order = _layer_order(list(by_name.values()))
-    numbers = [0] * len(folders)
+    numbers = [0] * (len(folders) + 1)  # number 0, and folders without images, are of the newest layer
     for layer, folder in enumerate(order):
         numbers[folder.number] = layer
+        if folder.older is not None and not folder.older.state.page_size:
+            folder.older.state.page_size = folder.state.page_size  # pre-dumps do not say it; it is the same machine
     for folder in order:
         yield from _Finish(folder, numbering).events()
     yield Layers(numbers, [folder.name for folder in order])
@@ -86,17 +91,31 @@ def _link_parent(folder: Folder, by_name: dict[str, Folder]) -> Iterator[Note]:
     folder.older = older
 
 
+def _cut_circle(folder: Folder) -> Iterator[Note]:
+    """Take away the link that leads back to a folder of the same chain."""
+    step, passed = folder, {folder.number}
+    while step.older is not None and not step.checked:
+        step.checked = True  # a chain that ran into this one need not walk it again
+        if step.older.number in passed:
+            where = posixpath.join(step.name, "parent")
+            yield Note("parent", where, f"leads to {step.parent!r}, back into its own chain: not followed")
+            step.older = None
+            return
+        step = step.older
+        passed.add(step.number)
+
+
 def _layer_order(folders: list[Folder]) -> list[Folder]:
-    """Newest first, each followed by its parents; loops are cut where they close."""
-    parents = {id(folder.older) for folder in folders if folder.older is not None}
-    heads = [folder for folder in folders if id(folder) not in parents]
-    order: list[Folder] = []
-    for head in sorted(heads, key=lambda f: f.name) + sorted(folders, key=lambda f: f.name):
+    """Newest first, each followed by its parents; of several chains, the one whose newest folder sorts first."""
+    parents = {folder.older.number for folder in folders if folder.older is not None}
+    heads = [folder for folder in folders if folder.number not in parents]
+    order: dict[int, Folder] = {}
+    for head in sorted(heads, key=lambda f: f.name):
         step: Folder | None = head
-        while step is not None and step not in order:
-            order.append(step)
+        while step is not None and step.number not in order:
+            order[step.number] = step
             step = step.older
-    return order
+    return list(order.values())
 
 
 class _Finish:
@@ -174,10 +193,14 @@ class _Finish:
             for kind in data_kinds:
                 if pipe in self.state.keys.get(kind, ()):
                     self._refer(ordinal, "data", kind, pipe)
-        for ns in sorted(set().union(*(self.state.present.get(kind, set()) for kind in NS_FILES))):
+        for ns in sorted(self._dumped_namespaces()):
             ordinal, node = self._node("ns", ns)
             yield node
             self._ns_parts(ordinal, ns)
+
+    def _dumped_namespaces(self) -> set[int]:
+        """Those that files are named by."""
+        return set().union(*(self.state.present.get(kind, set()) for kind in NS_FILES))
 
     def _ns_parts(self, ordinal: int, ns: int) -> None:
         for kind in NS_KINDS:
@@ -206,9 +229,10 @@ class _Finish:
 
     def _namespaces(self) -> None:
         """Process and cgroup namespaces have files only in some cases."""
+        dumped = self._dumped_namespaces()
         for ordinal, _, _, namespaces in self.state.ids:
             for ns in namespaces:
-                if ns not in self.state.root_ids and any(self._has(kind, ns) for kind in NS_FILES):
+                if ns in dumped:
                     self._refer(ordinal, "namespace", "ns", ns)
 
     def _epolls(self) -> None:
@@ -216,8 +240,8 @@ class _Finish:
         if not self.state.epolls:
             return
         holders: dict[int, list[int]] = {}
-        for table, files in self.state.fd_files.items():
-            for number in set(files):
+        for table, files in self.state.epoll_fds.items():
+            for number in sorted(files):
                 holders.setdefault(number, []).append(table)
         for ordinal, number, watched in self.state.epolls:
             for table in holders.get(number, ()):
@@ -231,12 +255,14 @@ class _Finish:
                 self._refer(ordinal, "fd", "fd", tables[pid] << 32 | fd)
 
     def _mounts(self) -> None:
-        for ordinal, parent, device in self.state.mounts:
+        for ordinal, mount, parent, device in self.state.mounts:
             if parent in self.state.mount_ids:  # the root's parent is outside
                 self._refer(ordinal, "parent-mount", "mnt", parent)
             for kind in ("tmpfs-dev", "autofs"):
                 if self._has(kind, device):
                     self._refer(ordinal, "content", kind, device)
+            if self._has("tmpfs", mount):
+                self._refer(ordinal, "content", "tmpfs", mount)
 
     def _sockets(self) -> None:
         for ordinal, ino in self.state.inet:
@@ -263,7 +289,8 @@ class _Finish:
         legacy = tuple(sorted(KIND[name] for name in LEGACY_FILE_KINDS.values()))
         if state.has_files_img or not any(state.present.get(name) for name in LEGACY_FILE_KINDS.values()):
             yield Retarget(number, legacy, KIND["file"])
-        if state.root_ids:
-            yield Forget(number, KIND["ns"], tuple(sorted(state.root_ids)))
+        outside = state.root_ids - self._dumped_namespaces()
+        if outside:
+            yield Forget(number, KIND["ns"], tuple(sorted(outside)))
         if not state.mount_ids:
             yield Forget(number, KIND["mnt"], None)

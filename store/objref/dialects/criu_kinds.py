@@ -204,6 +204,7 @@ ROLES: tuple[Role, ...] = (
     Role("stream", "K"),
     Role("device", "H"),
     Role("watches", "H"),
+    Role("watcher", "O"),
     Role("receiver", "O"),
     Role("in-flight", "H"),
     Role("inode", "H"),

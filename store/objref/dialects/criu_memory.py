@@ -55,33 +55,42 @@ class Segments:
 
 
 class Places:
-    """A page map with the file offset of each entry. `end` is where the last sound entry ends."""
+    """The entries of a page map, with the file offset of each. `stored`: what they take in the pages file together.
+
+    Only sound entries: ascending, without overlap, below the top. `wrong` has the others: (number, address).
+    """
 
     def __init__(self, pagemap: Pagemap, page: int) -> None:
-        self.map = pagemap
-        self.page = page
-        self.offsets = array("Q")
-        at = 0
-        for pages, flags in zip(pagemap.pages, pagemap.flags, strict=True):
-            self.offsets.append(min(at, ADDRESS_MASK))
+        self.starts, self.lengths = array("Q"), array("Q")
+        self.offsets, self.flags = array("Q"), array("B")
+        self.wrong: list[tuple[int, int]] = []
+        at = last = 0
+        for i, (start, pages, flags) in enumerate(zip(pagemap.vaddr, pagemap.pages, pagemap.flags, strict=True)):
+            length = pages * page
+            if start < last or start + length >= TOP:
+                self.wrong.append((i, start))
+            elif length:
+                last = start + length
+                self._add(start, length, min(at, ADDRESS_MASK), flags)
             if flags & PRESENT:
-                at += pages * page
+                at += length
         self.stored = at
 
-    def span(self, i: int) -> tuple[int, int]:
-        """First and last + 1 address of entry i."""
-        return self.map.vaddr[i], self.map.vaddr[i] + self.map.pages[i] * self.page
+    def _add(self, start: int, length: int, offset: int, flags: int) -> None:
+        self.starts.append(start)
+        self.lengths.append(length)
+        self.offsets.append(offset)
+        self.flags.append(flags)
 
-    def covering(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-        """(entry, from, to) for the parts of start…stop that entries cover, ascending."""
-        i = max(bisect_right(self.map.vaddr, start) - 1, 0)
-        while i < len(self.map.vaddr):
-            low, high = self.span(i)
-            if low >= stop:
+    def covering(self, start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
+        """(from, to, offset in the pages file, flags) for the parts of start…stop that entries cover, ascending."""
+        for i in range(max(bisect_right(self.starts, start) - 1, 0), len(self.starts)):
+            entry = self.starts[i]
+            if entry >= stop:
                 return
-            if high > start:
-                yield i, max(low, start), min(high, stop)
-            i += 1
+            low, high = max(entry, start), min(entry + self.lengths[i], stop)
+            if low < high:
+                yield low, high, self.offsets[i] + low - entry, self.flags[i]
 
 
 def page_size(folder: Folder, pagemap: Pagemap, storage: Storage | None) -> int:
@@ -100,21 +109,17 @@ def memory_of(folder: Folder, base: str, segments: Segments) -> Iterator[Note]:
     """Collect the memory that the page map file `base` of a folder describes."""
     pagemap = folder.pagemaps[base]
     storage = folder.pages.get(f"pages-{pagemap.pages_id}.img")
-    places = Places(pagemap, page_size(folder, pagemap, storage))
+    places = folder.places(base, page_size(folder, pagemap, storage))
     where = f"{folder.name}/{base}" if folder.name else base
     have = storage.real_size if storage else 0
     if places.stored != have:
         found = f"pages-{pagemap.pages_id}.img has {have} bytes" if storage else f"no pages-{pagemap.pages_id}.img"
         yield Note("pages-size", where, f"describes {places.stored} bytes of pages, {found}")
-    last = 0
-    for i, flags in enumerate(pagemap.flags):
-        start, stop = places.span(i)
-        if start < last or stop > TOP:
-            yield Note("page-map", where, f"entry {i} at {start:#x} overlaps the one before it or the top; left out")
-            continue
-        last = stop
+    for i, start in places.wrong:
+        yield Note("page-map", where, f"entry {i} at {start:#x} overlaps the one before it or the top; left out")
+    for start, stop, offset, flags in places.covering(0, TOP):
         if flags & PRESENT:
-            _present(segments, storage, start, places.offsets[i], stop - start)
+            _present(segments, storage, start, offset, stop - start)
         elif flags & PARENT:
             segments.older = True
             yield from _from_parent(folder, base, start, stop, segments)
@@ -125,9 +130,10 @@ def _present(segments: Segments, storage: Storage | None, at: int, offset: int, 
     if storage is None:
         return
     length = min(length, max(storage.real_size - offset, 0))
+    if not length:
+        return
     if storage.runs is None:
-        if length:
-            segments.add(at, storage.token, offset, length)
+        segments.add(at, storage.token, offset, length)
         return
     for token, start, size in _through_holes(storage, offset, length):
         segments.add(at, token, start, size)
@@ -190,13 +196,13 @@ def _one_layer_down(asked: _Range, folder: Folder, base: str) -> Iterator[_Range
     storage = folder.pages.get(f"pages-{pagemap.pages_id}.img")
     places = folder.places(base, page_size(folder, pagemap, storage))
     at = asked.start
-    for i, start, stop in places.covering(asked.start, asked.stop):
+    for start, stop, offset, flags in places.covering(asked.start, asked.stop):
         if start > at:
             yield _Range(None, at, start, asked.depth)
-        if pagemap.flags[i] & PRESENT:
-            yield _Bytes(storage, start, places.offsets[i] + start - places.span(i)[0], stop - start)
-        elif pagemap.flags[i] & PARENT:
+        if flags & PRESENT:
+            yield _Bytes(storage, start, offset, stop - start)
+        elif flags & PARENT:
             yield _Range(folder.older, start, stop, asked.depth + 1)
-        at = max(at, stop)
+        at = stop
     if at < asked.stop:
         yield _Range(None, at, asked.stop, asked.depth)

@@ -107,7 +107,7 @@ class PayloadFile(ImageFile):
                 self._need = 4
                 break
             length = LENGTH.unpack_from(buffer, at)[0]
-            if at + 4 + length > end:
+            if at + 4 + length > end or length > self._limit:
                 note = self._broken(at, length)
                 broken = note is not None
                 if note is not None:
@@ -173,7 +173,8 @@ class PayloadFile(ImageFile):
         self._carry += buffer[end:]
         self._done += end
         whole = Part(self.member.token, 0, end)
-        yield Run(self._section, buffer[:end], (whole, *parts))
+        if end:
+            yield Run(self._section, buffer[:end], (whole, *parts))
         for token, message in finished:
             yield from self._complete(token, message)
 

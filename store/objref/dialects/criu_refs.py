@@ -64,13 +64,14 @@ class LayerState:
         self.page_size = 0
         self.fd_tables: dict[int, array[int]] = {}
         """files_id -> descriptors"""
-        self.fd_files: dict[int, array[int]] = {}
-        """files_id -> file id of each descriptor"""
+        self.epoll_fds: dict[int, set[int]] = {}
+        """files_id -> file ids of the epolls in the table"""
         self.pipes: set[int] = set()
         self.unix = array("Q"), array("I")
         self.inet: list[tuple[int, int]] = []
         self.locks: list[tuple[int, int, int]] = []
-        self.mounts: list[tuple[int, int, int]] = []
+        self.mounts: list[tuple[int, int, int, int]] = []
+        """(ordinal, mnt_id, parent, device)"""
         self.mount_ids: set[int] = set()
         self.devices: list[tuple[int, int, int, int, int]] = []
         """(ordinal, ns, peer_ifindex, peer_nsid, master)"""
@@ -200,7 +201,8 @@ def _fs(m: Message, out: Outbox) -> None:
 def _fdinfo(m: Message, out: Outbox) -> None:
     out.refer("file", FILE_KINDS.get(m.type, FILE), m.id)
     out.state.fd_tables.setdefault(out.number, array("Q")).append(m.fd)
-    out.state.fd_files.setdefault(out.number, array("Q")).append(m.id)
+    if m.type == 7:
+        out.state.epoll_fds.setdefault(out.number, set()).add(m.id)
 
 
 # -- open files ---------------------------------------------------------------------------------------------
@@ -222,6 +224,13 @@ def _fifo(m: Message, out: Outbox) -> None:
     out.refer("pipe", KIND["pipe"], m.pipe_id)
     if m.HasField("regf_id"):
         out.refer("regular", REG, m.regf_id)
+
+
+def _old_fifo(m: Message, out: Outbox) -> None:
+    """In fifo.img; before there was a regf_id, the path was the regular file of the same id."""
+    _fifo(m, out)
+    if not m.HasField("regf_id"):
+        out.refer("regular", REG, m.id)
 
 
 def _tty_file(m: Message, out: Outbox) -> None:
@@ -272,10 +281,22 @@ def _epoll(m: Message, out: Outbox) -> None:
     _owner(m.fown, out)
 
 
+def _epoll_target(m: Message, out: Outbox) -> None:
+    """In eventpoll-tfd.img: what the epoll of that id watches."""
+    out.refer("watcher", FILE_KINDS[7], m.id)
+    out.state.epolls.append((out.source, m.id, [m.tfd]))
+
+
 def _inotify(m: Message, out: Outbox) -> None:
     for mount in sorted({wd.f_handle.mnt_id for wd in m.wd}):
         _mount(mount, out)
     _owner(m.fown, out)
+
+
+def _inotify_watch(m: Message, out: Outbox) -> None:
+    """In inotify-wd.img."""
+    out.refer("watcher", FILE_KINDS[8], m.id)
+    _mount(m.f_handle.mnt_id, out)
 
 
 def _fanotify(m: Message, out: Outbox) -> None:
@@ -287,6 +308,12 @@ def _fanotify(m: Message, out: Outbox) -> None:
 def _fanotify_mark(m: Message, out: Outbox) -> None:
     if m.HasField("me"):
         _mount(m.me.mnt_id, out)
+
+
+def _old_fanotify_mark(m: Message, out: Outbox) -> None:
+    """In fanotify-mark.img."""
+    out.refer("watcher", FILE_KINDS[12], m.id)
+    _fanotify_mark(m, out)
 
 
 def _memfd_file(m: Message, out: Outbox) -> None:
@@ -348,7 +375,7 @@ def _file(m: Message, out: Outbox) -> None:
 
 
 def _sk_packet(m: Message, out: Outbox) -> None:
-    out.refer("receiver", FILE, m.id_for)
+    out.refer("receiver", FILE_KINDS[5], m.id_for)
     for scm in m.scm:
         if scm.type == 1:
             for number in scm.rights:
@@ -391,7 +418,7 @@ def _lock(m: Message, out: Outbox) -> None:
 
 def _mnt(m: Message, out: Outbox) -> None:
     out.state.mount_ids.add(m.mnt_id)
-    out.state.mounts.append((out.source, m.parent_mnt_id, m.root_dev))
+    out.state.mounts.append((out.source, m.mnt_id, m.parent_mnt_id, m.root_dev))
     out.refer("namespace", KIND["ns"], out.number)
 
 
@@ -423,7 +450,7 @@ EXTRACT: dict[str, Callable[[Message, Outbox], None]] = {
     "file_entry": _file,
     "reg_file_entry": _reg,
     "pipe_entry": _pipe,
-    "fifo_entry": _fifo,
+    "fifo_entry": _old_fifo,
     "tty_file_entry": _tty_file,
     "unix_sk_entry": _unix,
     "inet_sk_entry": _inet,
@@ -438,7 +465,9 @@ EXTRACT: dict[str, Callable[[Message, Outbox], None]] = {
     "eventpoll_file_entry": _epoll,
     "inotify_file_entry": _inotify,
     "fanotify_file_entry": _fanotify,
-    "fanotify_mark_entry": _fanotify_mark,
+    "fanotify_mark_entry": _old_fanotify_mark,
+    "eventpoll_tfd_entry": _epoll_target,
+    "inotify_wd_entry": _inotify_watch,
     "memfd_file_entry": _memfd_file,
     "bpfmap_file_entry": _bpfmap,
     "pidfd_entry": _pidfd,

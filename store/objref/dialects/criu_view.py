@@ -67,7 +67,7 @@ def decode(found: Object) -> Fields:
     spec = BY_KIND.get(found.kind)
     if spec is None or not spec.payload:
         return to_crit(MESSAGES[found.kind], found.bytes)
-    return _with_payload(spec, found.parts)
+    return _with_payload(spec, found.parts or [b""])  # a message without fields has no bytes
 
 
 def _with_payload(spec: FileKind, parts: list[bytes]) -> Fields:
@@ -120,7 +120,7 @@ class _Reader:
     def __init__(self, spec: FileKind) -> None:
         self._spec = spec
         self._data: bytes | memoryview = b""
-        self._parts: dict[int, list[bytes]] = {}
+        self._parts: dict[int, list[bytearray]] = {}
         self._first = True
 
     def take(self, events: Iterator[Event]) -> Iterator[Fields]:
@@ -130,12 +130,15 @@ class _Reader:
                 self._data = event.data
                 for part in event.parts[1:]:
                     data = bytes(event.data[part.start : part.start + part.length])
-                    self._parts.setdefault(part.token, []).append(data)
+                    pieces = self._parts.setdefault(part.token, [])
+                    if part.new:
+                        pieces.append(bytearray())
+                    pieces[-1] += data
             elif isinstance(event, Objects):
                 for start, length in zip(event.starts, event.lengths, strict=True):
                     yield to_crit(self._message(), bytes(self._data[start : start + length]))
             elif isinstance(event, Whole):
-                yield from _payload_entries(self._spec, self._parts.pop(event.token))
+                yield from _payload_entries(self._spec, [bytes(piece) for piece in self._parts.pop(event.token)])
 
     def _message(self) -> str:
         first, self._first = self._first, False
@@ -161,7 +164,9 @@ def _target(found: Object, role: str) -> Object | None:
 
 
 def _fields(found: Object) -> Fields:
-    return to_crit(MESSAGES[found.kind], found.parts[0] if BY_KIND[found.kind].payload else found.bytes)
+    if BY_KIND[found.kind].payload:
+        return to_crit(MESSAGES[found.kind], (found.parts or [b""])[0])
+    return to_crit(MESSAGES[found.kind], found.bytes)
 
 
 def _brief_task(found: Object) -> str:

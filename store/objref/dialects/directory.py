@@ -1,8 +1,8 @@
 """A directory read as a tar stream: canonical, so the same tree always gives the same bytes.
 
-The stream is pax as `tar.encode_member` writes it. `./` comes first (the folder itself), then all members in
-bytewise order of their names as written, directories with their `/`: `tar t | LC_ALL=C sort -c` agrees, and
-what a directory holds follows it at once. Two zero blocks end the stream.
+The stream is pax as `tar_write.encode_member` writes it. `./` comes first (the folder itself), then all
+members in bytewise order of their names as written, directories with their `/`: `tar t | LC_ALL=C sort -c`
+agrees, and what a directory holds follows it at once. Two zero blocks end the stream.
 
 Kept: names as bytes, type, permission bits, owner, mtime in nanoseconds, holes, hard links (the first name in
 order is the file), symlinks, fifos, device numbers. Not kept: atime, ctime, extended attributes, ACLs, names
@@ -18,21 +18,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from objref.dialects.tar import END_OF_ARCHIVE, RUNS_MAX, Member, MemberType, Runs, encode_member, padding
-from objref.errors import FormatError, LimitError, ObjrefError, SourceError, UsageError
-from objref.limits import DEFAULT, Limits
+from objref.dialects.paths import AnyPath, OnSkip, naming, refuse, shown
+from objref.dialects.tar_header import END_OF_ARCHIVE, padding
+from objref.dialects.tar_member import Member, MemberType, Runs
+from objref.dialects.tar_sparse import RUNS_MAX
+from objref.dialects.tar_write import encode_member
+from objref.errors import SourceError, UsageError
 
-__all__ = ["AnyPath", "OnSkip", "image_roots", "naming", "read_directory", "refuse", "shown"]
-
-OnSkip = Callable[[bytes, str], None]
-"""Called with (name, reason) for everything that is left out or not followed."""
-
-AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+__all__ = ["read_directory"]
 
 READ_BYTES = 1 << 18  # stays in the cache until it is cut into chunks: four times as fast as 1 MiB
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -47,26 +43,6 @@ TYPES: dict[int, MemberType] = {
     stat.S_IFBLK: "blockdev",
     stat.S_IFIFO: "fifo",
 }
-
-
-def refuse(name: bytes, reason: str) -> None:
-    """The default of `on_skip`: without anybody to tell, nothing is left out."""
-    raise SourceError(f"{shown(name)}: {reason}")
-
-
-def shown(name: bytes) -> str:
-    return repr(os.fsdecode(name))
-
-
-@contextmanager
-def naming(name: bytes) -> Iterator[None]:
-    """Say which file the system refused, and why."""
-    try:
-        yield
-    except ObjrefError:
-        raise
-    except OSError as error:
-        raise SourceError(f"{shown(name)}: {error.strerror or error}") from error
 
 
 def _changed(name: bytes, what: str) -> SourceError:
@@ -271,7 +247,7 @@ def _next_data(fd: int, at: int, size: int) -> int:
         raise
 
 
-# The public verbs
+# The public verb
 
 
 def read_directory(path: AnyPath, *, only: Sequence[bytes] = (), on_skip: OnSkip = refuse) -> Iterator[bytes]:
@@ -303,80 +279,3 @@ def _outermost(names: Sequence[bytes]) -> Iterator[bytes]:
         if last is None or not name.startswith(last):
             yield name[:-1]
             last = name
-
-
-def image_roots(
-    path: AnyPath, root: AnyPath | None = None, *, on_skip: OnSkip = refuse, limits: Limits = DEFAULT
-) -> tuple[Path, list[bytes]]:
-    """Follow CRIU's `parent` links from an image directory: (what to read, `only` for `read_directory`).
-
-    A parent link is followed if it is relative and leads, without other symlinks on its way, to a directory
-    inside `root` (default: the folder that holds `path`). That folder then is what to read, and the names are
-    those of the chain's directories, newest first. Without such a link: (path, []). A link that is not
-    followed is kept as it is and reported. Errors: FormatError for a cycle, LimitError beyond
-    `limits.parents` links.
-    """
-    newest = os.path.realpath(os.fsencode(path))
-    top = os.path.dirname(newest) if root is None else os.path.realpath(os.fsencode(root))
-    if root is not None and not _is_inside(newest, top):
-        raise UsageError(f"{shown(newest)} does not lie inside the root {shown(top)}")
-    chain, refused = [newest], ""
-    while not refused:
-        target = _parent_link(chain[-1])
-        if target is None:
-            break
-        older, refused = _follow(chain[-1], target, top)
-        if not refused:
-            _extend_chain(chain, older, limits)
-    if len(chain) == 1:
-        base, names = newest, []
-    else:
-        base, names = top, [os.path.relpath(folder, top) for folder in chain]
-    if refused:
-        on_skip(os.path.relpath(chain[-1] + b"/parent", base), refused)
-    return Path(os.fsdecode(base)), names
-
-
-def _is_inside(path: bytes, top: bytes) -> bool:
-    return path.startswith(top.rstrip(b"/") + b"/")
-
-
-def _parent_link(folder: bytes) -> bytes | None:
-    link = folder + b"/parent"
-    try:
-        return os.readlink(link)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EINVAL):  # nothing there, or not a symlink
-            return None
-        raise SourceError(f"{shown(link)}: {error.strerror}") from error
-
-
-def _follow(folder: bytes, target: bytes, top: bytes) -> tuple[bytes, str]:
-    """Where a parent link leads and why it is not followed, if it is not."""
-    kept = f"parent link to {shown(target)} not followed, kept as a link: "
-    if target.startswith(b"/"):
-        return b"", kept + "it is absolute"
-    steps = os.path.relpath(folder, top).split(b"/")
-    for step in target.split(b"/"):
-        if step == b"..":
-            if not steps:
-                return b"", kept + "it leads outside"
-            steps.pop()
-        elif step not in (b"", b"."):
-            steps.append(step)
-    older = os.path.join(top, *steps)
-    if older == top or not steps:
-        return b"", kept + "it leads to the folder that holds the images"
-    if not os.path.isdir(older):
-        return b"", kept + "no directory is there"
-    if os.path.realpath(folder + b"/" + target) != older:
-        return b"", kept + "another symlink lies on its way"
-    return older, ""
-
-
-def _extend_chain(chain: list[bytes], older: bytes, limits: Limits) -> None:
-    if older in chain:
-        raise FormatError(f"{shown(chain[-1])}: its parent link leads back to {shown(older)}, a cycle")
-    if len(chain) > limits.parents:
-        raise LimitError(f"{shown(chain[0])}: more than {limits.parents} parent links")
-    chain.append(older)

@@ -21,29 +21,35 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from objref.dialects.directory import AnyPath, naming, shown
+from objref.dialects.extract_place import Place
+from objref.dialects.extract_tree import (
+    OPEN_FOLDER,
+    REASONS,
+    File,
+    Steps,
+    Tree,
+    creating,
+    leads_outside,
+    refusal,
+    take_apart,
+)
+from objref.dialects.paths import AnyPath, naming, shown
 from objref.dialects.tar import Begin, Content, End, Event, Header, Member, TarSplitter
-from objref.errors import FormatError, SourceError, UsageError
+from objref.errors import SourceError, UsageError
 from objref.limits import DEFAULT, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
 __all__ = ["DirectoryWriter", "Note", "extract"]
 
-Steps = tuple[bytes, ...]
 Devices = Literal["refuse", "create"]
 Owners = Literal["auto", "restore", "ignore"]
 
-PRIVATE = 0o700
-OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-CREATE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 SET_ID = stat.S_ISUID | stat.S_ISGID
 DEVICE_TYPES = {"chardev": stat.S_IFCHR, "blockdev": stat.S_IFBLK}
 
@@ -53,121 +59,6 @@ class Note(NamedTuple):
 
     name: bytes
     text: str
-
-
-def _refusal(name: bytes, reason: str) -> FormatError:
-    return FormatError(f"refused to write {shown(name)}: {reason}")
-
-
-def _steps(name: bytes, whose: bytes) -> Steps:
-    """A name taken apart; () is the root. Refuses, in the name of `whose`, what could lead outside."""
-    steps = tuple(step for step in name.split(b"/") if step not in (b"", b"."))
-    if not name:
-        raise _refusal(whose, "an empty name")
-    if name.startswith(b"/"):
-        raise _refusal(whose, f"the name {shown(name)} is absolute")
-    if b".." in steps:
-        raise _refusal(whose, f"the name {shown(name)} holds '..'")
-    if b"\0" in name:
-        raise _refusal(whose, "the name holds a NUL byte")
-    return steps
-
-
-def _leads_outside(folder: Steps, target: bytes) -> bool:
-    """Whether a symlink in `folder` points out of the tree, by its text: other links are not looked at."""
-    depth = len(folder)
-    for step in target.split(b"/"):
-        depth += {b"": 0, b".": 0, b"..": -1}.get(step, 1)
-        if depth < 0:
-            return True
-    return target.startswith(b"/")
-
-
-@contextmanager
-def _creating(name: bytes) -> Iterator[None]:
-    """Turn what the system says about a hostile or odd name into words about the archive."""
-    try:
-        with naming(name):
-            yield
-    except OverflowError as error:
-        raise _refusal(name, f"an owner or time out of range: {error}") from error
-    except SourceError as error:
-        cause = error.__cause__
-        if isinstance(cause, OSError) and cause.errno in REASONS:
-            raise _refusal(name, REASONS[cause.errno]) from error
-        raise
-
-
-REASONS = {
-    errno.EEXIST: "a member of this name was there before",
-    errno.ELOOP: "a symlink of the archive stands in its way",
-    errno.ENOTDIR: "something that is not a directory stands in its way",
-    errno.ENAMETOOLONG: "the name is too long for this file system",
-}
-
-
-def _common(one: Steps, other: Steps) -> int:
-    """How many first steps two names share."""
-    shortest = min(len(one), len(other))
-    return next((i for i in range(shortest) if one[i] != other[i]), shortest)
-
-
-class _Tree:
-    """The folder being filled, and a place in it. Mutable: owns two descriptors.
-
-    Nobody else can enter the folder (mode 0700): its directories stay in place, so `..` can be trusted.
-    """
-
-    def __init__(self, fd: int) -> None:
-        self.root = fd
-        self._fd = os.dup(fd)
-        self._at: Steps = ()
-
-    def close(self) -> None:
-        os.close(self._fd)
-        os.close(self.root)
-
-    def enter(self, steps: Steps, *, missing: Literal["create", "refuse"], whose: bytes) -> int:
-        """Descriptor of a directory, valid until the next call."""
-        common = _common(self._at, steps)
-        with _creating(whose):
-            for _ in range(len(self._at) - common):
-                self._move(b"..", self._at[:-1])
-            for step in steps[common:]:
-                if missing == "create":
-                    with suppress(FileExistsError):
-                        os.mkdir(step, PRIVATE, dir_fd=self._fd)
-                self._move(step, (*self._at, step))
-        return self._fd
-
-    def _move(self, step: bytes, at: Steps) -> None:
-        fd = os.open(step, OPEN_FOLDER, dir_fd=self._fd)
-        os.close(self._fd)
-        self._fd, self._at = fd, at
-
-
-class _File:
-    """A regular file being written, holes left out. Mutable: owns its descriptor."""
-
-    def __init__(self, member: Member, name: bytes, folder: int) -> None:
-        self.member = member
-        self.fd = os.open(name, CREATE_FILE, 0o600, dir_fd=folder)
-        self._runs = iter(((0, member.size),) if member.sparse is None else member.sparse)
-        self._offset = self._left = 0
-        if member.sparse is not None:
-            os.ftruncate(self.fd, member.real_size)
-
-    def write(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        while view:
-            if not self._left:
-                self._offset, self._left = next(self._runs, (0, 0))
-            done = os.pwrite(self.fd, view[: self._left], self._offset)
-            if not done:
-                raise UsageError(f"{shown(self.member.name)}: more content than the member has")
-            view = view[done:]
-            self._offset += done
-            self._left -= done
 
 
 class DirectoryWriter:
@@ -197,11 +88,11 @@ class DirectoryWriter:
         self._owners = owners == "restore" or (owners == "auto" and os.geteuid() == 0)
         self._limits = limits
         self._state: Literal["open", "failed", "closed"] = "open"
-        self._file: _File | None = None
+        self._file: File | None = None
         self._folders: dict[Steps, Member] = {}
         self._noted: set[str] = set()
-        self._place = _Place(dest)
-        self._tree = _Tree(self._place.open())
+        self._place = Place(dest)
+        self._tree = Tree(self._place.open())
 
     def __enter__(self) -> Self:
         return self
@@ -270,9 +161,9 @@ class DirectoryWriter:
 
     def _begin(self, event: Begin) -> None:
         member = event.member
-        steps = _steps(member.name, member.name)
+        steps = take_apart(member.name, member.name)
         if not steps and member.type != "dir":
-            raise _refusal(member.name, f"the root of the tree cannot be a {member.type}")
+            raise refusal(member.name, f"the root of the tree cannot be a {member.type}")
         MAKE[member.type](self, member, steps)
 
     def _content(self, event: Content) -> None:
@@ -284,7 +175,7 @@ class DirectoryWriter:
         if self._file is None:
             return
         member, fd = self._file.member, self._file.fd
-        with _creating(member.name):
+        with creating(member.name):
             self._restore(member, fd)
             os.close(fd)
         self._file = None
@@ -296,12 +187,12 @@ class DirectoryWriter:
 
     def _make_file(self, member: Member, steps: Steps) -> None:
         folder = self._parent(member, steps)
-        with _creating(member.name):
-            self._file = _File(member, steps[-1], folder)
+        with creating(member.name):
+            self._file = File(member, steps[-1], folder)
 
     def _make_folder(self, member: Member, steps: Steps) -> None:
         if steps in self._folders:
-            raise _refusal(member.name, REASONS[errno.EEXIST])
+            raise refusal(member.name, REASONS[errno.EEXIST])
         self._tree.enter(steps, missing="create", whose=member.name)
         self._folders[steps] = member
         if member.size:
@@ -309,18 +200,18 @@ class DirectoryWriter:
 
     def _make_symlink(self, member: Member, steps: Steps) -> None:
         if not member.linkname or b"\0" in member.linkname:
-            raise _refusal(member.name, f"a symlink to {shown(member.linkname)} cannot be")
+            raise refusal(member.name, f"a symlink to {shown(member.linkname)} cannot be")
         folder = self._parent(member, steps)
-        with _creating(member.name):
+        with creating(member.name):
             os.symlink(member.linkname, steps[-1], dir_fd=folder)
             self._restore_at(member, steps[-1], folder)
-        if _leads_outside(steps[:-1], member.linkname):
+        if leads_outside(steps[:-1], member.linkname):
             self._note(member.name, f"symlink leads outside: {shown(member.linkname)}")
 
     def _make_hardlink(self, member: Member, steps: Steps) -> None:
-        target = _steps(member.linkname, member.name)
+        target = take_apart(member.linkname, member.name)
         if not target:
-            raise _refusal(member.name, "a hard link to the root cannot be")
+            raise refusal(member.name, "a hard link to the root cannot be")
         source = os.dup(self._find(member, target[:-1]))
         try:
             folder = self._parent(member, steps)
@@ -332,35 +223,35 @@ class DirectoryWriter:
         try:
             return self._tree.enter(steps, missing="refuse", whose=member.name)
         except SourceError as error:
-            raise _refusal(member.name, _no_target(member)) from error
+            raise refusal(member.name, _no_target(member)) from error
 
     def _link(self, member: Member, source: int, target: bytes, folder: int, name: bytes) -> None:
-        with _creating(member.name):
+        with creating(member.name):
             try:
                 if stat.S_ISDIR(os.lstat(target, dir_fd=source).st_mode):
-                    raise _refusal(member.name, f"its target {shown(member.linkname)} is a directory")
+                    raise refusal(member.name, f"its target {shown(member.linkname)} is a directory")
                 os.link(target, name, src_dir_fd=source, dst_dir_fd=folder, follow_symlinks=False)
             except FileNotFoundError as error:
-                raise _refusal(member.name, _no_target(member)) from error
+                raise refusal(member.name, _no_target(member)) from error
 
     def _make_fifo(self, member: Member, steps: Steps) -> None:
         folder = self._parent(member, steps)
-        with _creating(member.name):
+        with creating(member.name):
             os.mkfifo(steps[-1], 0o600, dir_fd=folder)
             self._restore_at(member, steps[-1], folder)
 
     def _make_device(self, member: Member, steps: Steps) -> None:
         if self._devices == "refuse":
-            raise _refusal(member.name, "a device node; only devices='create' allows them")
+            raise refusal(member.name, "a device node; only devices='create' allows them")
         folder = self._parent(member, steps)
-        with _creating(member.name):
+        with creating(member.name):
             number = os.makedev(member.devmajor, member.devminor)
             os.mknod(steps[-1], DEVICE_TYPES[member.type] | 0o600, number, dir_fd=folder)
             self._restore_at(member, steps[-1], folder)
 
     def _make_other(self, member: Member, _: Steps) -> None:
         if member.typeflag != b"V":
-            raise _refusal(member.name, f"its type {member.typeflag!r} is unknown")
+            raise refusal(member.name, f"its type {member.typeflag!r} is unknown")
         self._note(member.name, "the label of the archive is not written")
 
     # What members are, beside their content
@@ -371,11 +262,11 @@ class DirectoryWriter:
         for steps in sorted(self._folders, reverse=True):
             member = self._folders[steps]
             if not steps:
-                with _creating(member.name):
+                with creating(member.name):
                     self._restore(member, self._tree.root)
                 return
             folder = self._tree.enter(steps[:-1], missing="refuse", whose=member.name)
-            with _creating(member.name):
+            with creating(member.name):
                 fd = os.open(steps[-1], OPEN_FOLDER, dir_fd=folder)
                 try:
                     self._restore(member, fd)
@@ -444,102 +335,6 @@ MAKE: dict[str, Callable[[DirectoryWriter, Member, Steps], None]] = {
     "blockdev": DirectoryWriter._make_device,
     "other": DirectoryWriter._make_other,
 }
-
-
-class _Place:
-    """Where the tree will be, and the folder beside it where it grows. Mutable: owns a descriptor."""
-
-    def __init__(self, dest: AnyPath) -> None:
-        self._path = os.path.abspath(os.fsencode(dest))
-        parent, self._name = os.path.split(self._path)
-        if not self._name:
-            raise UsageError(f"cannot write a directory in place of {shown(self._path)}")
-        with naming(parent):
-            self._parent = os.open(parent, OPEN_FOLDER & ~os.O_NOFOLLOW)  # the caller's way may hold links
-        try:
-            self._mode = self._check()
-        except BaseException:
-            os.close(self._parent)
-            raise
-        self._partial = b".%b.%b.partial" % (self._name[:200], secrets.token_hex(4).encode())
-
-    def _check(self) -> int:
-        """The mode of the empty directory that is there, or PRIVATE."""
-        try:
-            found = os.lstat(self._name, dir_fd=self._parent)
-        except FileNotFoundError:
-            return PRIVATE
-        if not stat.S_ISDIR(found.st_mode):
-            raise UsageError(f"{shown(self._path)} exists and is not a directory")
-        with naming(self._path):
-            fd = os.open(self._name, OPEN_FOLDER, dir_fd=self._parent)
-            try:
-                with os.scandir(fd) as entries:
-                    count = sum(1 for _ in entries)
-            finally:
-                os.close(fd)
-        if count:
-            raise UsageError(f"{shown(self._path)} is not empty ({count} entries)")
-        return stat.S_IMODE(found.st_mode)
-
-    def default_root(self) -> Member:
-        """The root when the archive tells nothing: nameless, so that owner and time stay as they are."""
-        return Member(b"", "dir", mode=self._mode)
-
-    def open(self) -> int:
-        with naming(self._path):
-            os.mkdir(self._partial, PRIVATE, dir_fd=self._parent)
-            return os.open(self._partial, OPEN_FOLDER, dir_fd=self._parent)
-
-    def commit(self) -> None:
-        with naming(self._path):
-            os.rename(self._partial, self._name, src_dir_fd=self._parent, dst_dir_fd=self._parent)
-        os.close(self._parent)
-
-    def discard(self, note: Callable[[bytes, str], None]) -> None:
-        try:
-            _remove(self._partial, self._parent)
-        except OSError as error:
-            note(self._partial, f"could not be removed: {error}")
-        os.close(self._parent)
-
-
-def _remove(name: bytes, parent: int) -> None:
-    """Remove a tree of any depth with one descriptor (shutil.rmtree recurses)."""
-    pending: list[tuple[bytes, list[bytes]]] = []
-    fd = os.dup(parent)
-    below = [name]
-    try:
-        while True:
-            if below:
-                pending.append((below.pop(), below))
-                fd = _step(fd, pending[-1][0])
-                os.fchmod(fd, PRIVATE)
-                below = _unlink_files(fd)
-            elif pending:
-                fd = _step(fd, b"..")
-                name, below = pending.pop()
-                os.rmdir(name, dir_fd=fd)
-            else:
-                return
-    finally:
-        os.close(fd)
-
-
-def _step(fd: int, name: bytes) -> int:
-    to = os.open(name, OPEN_FOLDER, dir_fd=fd)
-    os.close(fd)
-    return to
-
-
-def _unlink_files(fd: int) -> list[bytes]:
-    """Unlink all but the directories, whose names are returned."""
-    with os.scandir(fd) as entries:
-        found = [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for name, is_folder in found:
-        if not is_folder:
-            os.unlink(name, dir_fd=fd)
-    return [name for name, is_folder in found if is_folder]
 
 
 def extract(
