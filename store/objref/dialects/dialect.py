@@ -1,0 +1,34 @@
+"""What a dialect is to the rest of objref: how its streams begin, who splits them, how its objects read.
+
+A dialect is a package beside this file with a `DIALECT`, named in `registry`. Nothing outside of it knows its records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from objref.dialects.events import Kind, Role, Splitter
+from objref.limits import Limits
+
+if TYPE_CHECKING:
+    from objref.object import Object
+
+__all__ = ["Dialect"]
+
+
+class Dialect(NamedTuple):
+    """A checkpoint format. `view` functions are given objects of images of this dialect."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+    roles: tuple[Role, ...]
+    detect: Callable[[bytes], bool]
+    """Whether a stream that starts with these bytes (as many as there are, up to 1 MiB) is of this dialect."""
+    splitter: Callable[[Limits], Splitter]
+    decodes: Callable[[Object], bool]
+    """Whether an object has fields."""
+    decode: Callable[[Object], dict[str, Any]]
+    """The fields of an object, JSON-able."""
+    brief: Callable[[Object], str]
+    """One line about an object, or nothing."""
