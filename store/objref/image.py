@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from objref.container import format as f
 from objref.container.reader import Container
@@ -19,6 +19,9 @@ from objref.names import format_objref, parse_key, parse_objref
 from objref.object import Object, Reference
 from objref.space import Space, open_space
 from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
+
+if TYPE_CHECKING:
+    from objref.dialects.dialect import Dialect
 
 __all__ = ["Image", "open_image"]
 
@@ -72,6 +75,7 @@ class Image:
         self._objects: ObjectTable | None = None
         self._references: ReferenceTable | None = None
         self._meta: dict[str, Any] | None = None
+        self._dialect: Dialect | None = None
 
     # -- what there is -------------------------------------------------------------------------------------
 
@@ -105,6 +109,15 @@ class Image:
         if self._meta is None:
             self._meta = self.container.meta()
         return self._meta
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the source: what its kinds are, how its objects read."""
+        if self._dialect is None:
+            from objref.dialects.registry import dialect
+
+            self._dialect = dialect(str(self.meta.get("dialect", "?")))
+        return self._dialect
 
     @property
     def layers(self) -> list[str]:
@@ -262,9 +275,7 @@ class Image:
 
     def _form_elsewhere(self, name: str) -> int:
         """The form of a space that this image does not have."""
-        from objref.dialects.criu_kinds import KIND, KINDS
-
-        form = KINDS[KIND[name]].form if name in KIND else 0
+        form = next((kind.form for kind in self.dialect.kinds if kind.name == name), 0)
         return 0 if form == FORM_BYTES else form
 
     def references(self, ordinal: int) -> list[Reference]:

@@ -11,12 +11,15 @@ import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 from objref.container import format as f
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options, TableData
 from objref.dialects import events as ev
+from objref.dialects.dialect import Dialect
+from objref.dialects.registry import find
 from objref.errors import LimitError
 from objref.limits import DEFAULT, Limits
 from objref.sources import open_source
@@ -67,10 +70,7 @@ def import_image(
     Errors: UsageError (a destination in use, a source that is no image), SourceError (the system refused),
     FormatError (a damaged archive). After an error nothing is left under the final name.
     """
-    from objref.dialects.criu import CriuSplitter
-
     options = options or Options()
-    splitter = CriuSplitter(limits)
     skipped: list[ev.Note] = []
 
     def on_skip(name: bytes, reason: str) -> None:
@@ -82,8 +82,12 @@ def import_image(
     ):
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
         try:
-            collector = _Collector(writer, splitter, limits)
-            for chunk in stream:
+            chunks = iter(stream)
+            head = next(chunks, b"")
+            dialect = find(head)
+            splitter = dialect.splitter(limits)
+            collector = _Collector(writer, dialect, limits)
+            for chunk in chain([head], chunks):
                 collector.take(splitter.feed(chunk))
                 writer.end_batch()
                 if progress is not None:
@@ -138,9 +142,9 @@ class _Extents:
 class _Collector:
     """Takes events, fills the writer and the index. Mutable."""
 
-    def __init__(self, writer: ContainerWriter, splitter: ev.Splitter, limits: Limits) -> None:
+    def __init__(self, writer: ContainerWriter, dialect: Dialect, limits: Limits) -> None:
         self._writer = writer
-        self._splitter = splitter
+        self._dialect = dialect
         self._limits = limits
         self._columns = Columns()
         self._columns.names[0] = []
@@ -204,7 +208,7 @@ class _Collector:
 
     def _add(self, kind: int, layer: int, key: int, where: int, length: int) -> None:
         if length > ADDRESS_MASK:  # a sparse member may claim any size, and so may what is mapped from it
-            name = self._splitter.kinds[kind].name
+            name = self._dialect.kinds[kind].name
             raise LimitError(f"a {name} of {length} bytes (most of it holes), limit {ADDRESS_MASK}")
         self._columns.add(layer, [key], [where], [kind << 48 | length])
 
@@ -289,7 +293,7 @@ class _Collector:
                 self._columns.forget(*late)
         if self._numbers:
             self._columns.relayer(self._numbers)
-        kinds = self._splitter.kinds
+        kinds = self._dialect.kinds
         byte_kinds = frozenset(i for i, kind in enumerate(kinds) if kind.form == FORM_BYTES)
         index = self._columns.build(byte_kinds)
         self._report_claims(index)
@@ -297,7 +301,7 @@ class _Collector:
             self._tables(index, source),
             [self._space(i + 1, space) for i, space in enumerate(index.spaces)],
             [f.KindEntry(i, *index.counts.get(i, (0, 0)), kind.name) for i, kind in enumerate(kinds)],
-            [f.RoleEntry(i, role.strength, role.name) for i, role in enumerate(self._splitter.roles)],
+            [f.RoleEntry(i, role.strength, role.name) for i, role in enumerate(self._dialect.roles)],
             index.objects,
             index.references,
         )
@@ -310,13 +314,13 @@ class _Collector:
         for space in index.spaces:
             extra = space.shape.keys - space.shape.distinct
             if extra:
-                name = self._splitter.kinds[space.kind].name
+                name = self._dialect.kinds[space.kind].name
                 self._note(
                     ev.Note("claimed-twice", name, f"{extra} objects claim a key that another one has: all are kept")
                 )
 
     def _space(self, number: int, space: Any) -> f.SpaceEntry:
-        shape, kind = space.shape, self._splitter.kinds[space.kind]
+        shape, kind = space.shape, self._dialect.kinds[space.kind]
         flags = f.SPACE_RUN * shape.run | f.SPACE_CONTIGUOUS * (shape.first is not None) | f.SPACE_ALIAS * space.alias
         return f.SpaceEntry(
             number, space.kind, space.layer, kind.form, flags, shape.keys, shape.base, shape.first or 0, shape.distinct,
@@ -344,7 +348,7 @@ class _Collector:
         return {
             "producer": f"objref {version()}",
             "libraries": library_versions(),
-            "dialect": "criu",
+            "dialect": self._dialect.name,
             "source": source,
             "options": self._writer.options._asdict(),
             "layers": self._layers,

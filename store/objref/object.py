@@ -157,9 +157,17 @@ class Object:
 
     def decode(self) -> dict[str, Any]:
         """Its fields, as `crit show` names and writes them. UsageError for kinds without fields."""
-        from objref.dialects.criu_view import decode
+        return self._image.dialect.decode(self)
 
-        return decode(self)
+    @property
+    def decodes(self) -> bool:
+        """Whether it has fields."""
+        return self._image.dialect.decodes(self)
+
+    @property
+    def brief(self) -> str:
+        """One line about it; empty when there is nothing to say."""
+        return self._image.dialect.brief(self)
 
     @property
     def references(self) -> list[Reference]:

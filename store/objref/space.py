@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from operator import add
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -187,7 +188,9 @@ class RunSpace(Space):
         low, high = min(where), max(ends)
         section, container = low >> 48, self._image.container
         entry = container.sections.get(section)
-        if entry is None or entry.codec != f.RAW or entry.role != f.STRAND or high - low > CHECK_AHEAD:
+        if entry is None or entry.codec != f.RAW or entry.dictionary or entry.role != f.STRAND:
+            return None
+        if not 0 < high - low <= CHECK_AHEAD:  # of nothing no block would be checked
             return None
         piece = container.find_piece(section, low & ADDRESS_MASK)
         begin = (section << 48) + piece.address
@@ -210,5 +213,6 @@ def open_space(image: Image, entry: f.SpaceEntry) -> Space:
     direct = f.SPACE_RUN | f.SPACE_CONTIGUOUS
     source = container.source
     if entry.flags & direct == direct and not keys.permuted and isinstance(source, MapSource):
-        return RunSpace(image, entry, keys, source)
+        with suppress(OSError):  # no memory for its spans
+            return RunSpace(image, entry, keys, source)
     return Space(image, entry, keys)

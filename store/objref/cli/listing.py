@@ -59,10 +59,8 @@ def _select(image: Any, kind: str) -> Iterator[Any]:
 
 
 def _objects(image: Any, kind: str, as_json: bool) -> None:
-    from objref.dialects.criu_view import brief
-
     for found in _select(image, kind):
         if as_json:
-            print(json.dumps({"objref": found.objref, "kind": found.kind, "size": found.size, "brief": brief(found)}))
+            print(json.dumps({"objref": found.objref, "kind": found.kind, "size": found.size, "brief": found.brief}))
         else:
-            print(f"{safe(found.objref):<24} {size(found.size):>8}  {safe(brief(found))}".rstrip())
+            print(f"{safe(found.objref):<24} {size(found.size):>8}  {safe(found.brief)}".rstrip())

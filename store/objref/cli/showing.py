@@ -48,10 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(found: Any, paint: Paint, everything: bool) -> Iterator[str]:
-    from objref.dialects.criu_view import decodes
-
     yield f"{paint('bold', safe(found.objref))}  {size(found.size)}"
-    if decodes(found):
+    if found.decodes:
         yield from _fields(found.decode(), "  ", paint)
     elif found.sparse:
         yield from _ranges(found.ranges, paint, everything)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest as xxh3
 
-from objref.errors import FormatError, IntegrityError, UnsupportedError, UsageError
+from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError, UsageError
 from objref_index.columns import Word
 
 MAJOR, MINOR = 0, 1
@@ -23,6 +23,7 @@ ADDRESS_MASK = (1 << 48) - 1
 BLOCK_LOG2_MIN, BLOCK_LOG2_MAX = 12, 22
 ZERO_PAGE = 0xFFFFFFFF
 RESERVED_SLOT = 0xFFFFFFFE
+OBJECTS_MAX, REFERENCES_MAX = (1 << 31) - 1, (1 << 32) - 1
 
 STRAND, BRAID, PAGE_TABLE, PAGES, DICTIONARY = range(5)
 ROLE_NAMES = ("strand", "braid", "page table", "pages", "dictionary")
@@ -341,6 +342,8 @@ def decode_footer(data: bytes, file_length: int) -> Footer:
     if footer.directory_offset + footer.directory_length != file_length - FOOTER.size:
         raise FormatError("footer: the directory does not end where the footer begins (R13)")
     _zero("footer", 101, f[11])
+    if footer.objects > OBJECTS_MAX or footer.references > REFERENCES_MAX:
+        raise LimitError(f"footer: {footer.objects} objects with {footer.references} references")
     return footer
 
 

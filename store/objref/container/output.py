@@ -36,11 +36,18 @@ class Output:
         self.position = 0
         try:
             self._fd = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
-            os.fchmod(self._fd, MODE)  # a umask may have taken even the owner's rights
         except OSError as error:
             raise SourceError(f"{path}: cannot be created: {os.strerror(error.errno or 0)}") from None
         except ValueError as error:  # a zero byte
             raise UsageError(f"{str(path)!r} is no path: {error}") from None
+        try:
+            os.fchmod(self._fd, MODE)  # a umask may have taken even the owner's rights
+        except OSError as error:
+            self._discard()
+            raise SourceError(f"{path}: cannot be made private: {os.strerror(error.errno or 0)}") from None
+        except BaseException:
+            self._discard()
+            raise
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append; a full disk is a SourceError."""
@@ -115,6 +122,13 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._fd)
-        with suppress(FileNotFoundError):
-            os.unlink(self._partial)
+        self._discard()
+
+    def _discard(self) -> None:
+        """After a commit there is nothing left to remove, and what was synced cannot be lost by closing."""
+        try:
+            with suppress(OSError):
+                os.close(self._fd)
+        finally:
+            with suppress(OSError):
+                os.unlink(self._partial)

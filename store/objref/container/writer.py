@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import local
 from typing import Any, NamedTuple
 
 from xxhash import xxh3_64_intdigest as xxh3
@@ -33,6 +35,10 @@ STORED_MAX = (1 << 32) - (64 << 20)
 SMALL_TABLE = 256 << 10
 READ_BACK_BLOCKS = 64
 THREADS = 2
+IN_FLIGHT = 4
+"""Batches between the stream and the file: enough to keep the threads busy."""
+
+_local = local()
 
 
 class Options(NamedTuple):
@@ -63,7 +69,7 @@ class _Section:
     def __init__(self, number: int, name: str, role: int, codec: int, block_log2: int, level: int) -> None:
         self.number, self.name, self.role = number, name, role
         self.codec, self.block_log2 = codec, block_log2
-        self.compressor = ZstdCompressor(level=level)
+        self.level = level
         self.pending = bytearray()
         self.next = 0
         """Address of the next byte."""
@@ -87,6 +93,15 @@ class _Section:
         return 1 << self.block_log2
 
 
+class _Batch(NamedTuple):
+    """Blocks on their way into a section, perhaps still being compressed."""
+
+    section: _Section
+    content: bytearray
+    blocks: list[memoryview]
+    frames: Future[list[bytes | memoryview]] | None
+
+
 class ContainerWriter:
     """Writes one container to an `Output`. Mutable; unusable after its first error."""
 
@@ -105,6 +120,8 @@ class ContainerWriter:
         self._group_from = 0
         self._decoded: OrderedDict[int, bytes] = OrderedDict()
         self._open: _Section | None = None
+        self._batches: deque[_Batch] = deque()
+        self._executor: ThreadPoolExecutor | None = None
         output.write(f.encode_superblock())
         self._braid_section: _Section | None = None
         self._page_table: _Section | None = None
@@ -186,10 +203,9 @@ class ContainerWriter:
         assert section.places is not None
         assert section.lengths is not None
         at = slot * f.PAGE
-        waiting = section.next - len(section.pending)
-        if at >= waiting:
-            return bytes(section.pending[at - waiting : at - waiting + f.PAGE])
         number = at >> section.block_log2
+        if number >= len(section.places):
+            return self._read_waiting(section, at - (len(section.places) << section.block_log2))
         block = self._decoded.get(number)
         if block is None:
             block = self._read_back(section.places[number], section.lengths[number])
@@ -198,6 +214,14 @@ class ContainerWriter:
                 self._decoded.popitem(last=False)
         at &= section.block - 1
         return block[at : at + f.PAGE]
+
+    def _read_waiting(self, section: _Section, at: int) -> bytes:
+        for batch in self._batches:
+            if batch.section is section:
+                if at < len(batch.content):
+                    return bytes(batch.content[at : at + f.PAGE])
+                at -= len(batch.content)
+        return bytes(section.pending[at : at + f.PAGE])
 
     def _read_back(self, place: int, length: int) -> bytes:
         stored = self._out.read(place >> 24, place & 0xFFFFFF)
@@ -218,20 +242,35 @@ class ContainerWriter:
         address = section.next
         section.next += len(data)
         section.length += len(data)
-        section.pending += data
         # Always the same bytes at once, however they came: where pieces end must not depend on read sizes.
-        batch = max(BATCH, section.block)
-        while len(section.pending) >= batch:
-            self._compress(section, batch)
+        batch, rest = max(BATCH, section.block), memoryview(data)
+        while (room := batch - len(section.pending)) <= len(rest):
+            section.pending += rest[:room]
+            rest = rest[room:]
+            self._compress(section)
+        section.pending += rest
         return address
 
-    def _compress(self, section: _Section, length: int) -> None:
-        """Turn the first `length` pending bytes into stored blocks."""
-        content = bytes(section.pending[:length])
-        del section.pending[:length]
+    def _compress(self, section: _Section) -> None:
+        """Hand over the pending bytes. What is stored keeps its order: a few batches later, one by one."""
+        content, section.pending = section.pending, bytearray()
         view = memoryview(content)
-        blocks = [view[at : at + section.block] for at in range(0, length, section.block)]
-        stored = blocks if section.codec == f.RAW else _compress_all(section.compressor, blocks)
+        blocks = [view[at : at + section.block] for at in range(0, len(content), section.block)]
+        frames = None if section.codec == f.RAW else self._threads.submit(_compress_all, section.level, blocks)
+        self._batches.append(_Batch(section, content, blocks, frames))
+        while len(self._batches) > IN_FLIGHT:
+            self._store(self._batches.popleft())
+
+    @property
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(THREADS, "objref-zstd")
+        return self._executor
+
+    def _store(self, batch: _Batch) -> None:
+        """Put the blocks of a batch into the piece of their section."""
+        section, blocks, length = batch.section, batch.blocks, len(batch.content)
+        stored = blocks if batch.frames is None else batch.frames.result()
         if section.piece_stored + length > STORED_MAX:
             self._close_piece(section)
         if section.places is not None:
@@ -294,7 +333,9 @@ class ContainerWriter:
         self._braid()
         for section in self._sections:
             if section.pending:
-                self._compress(section, len(section.pending))
+                self._compress(section)
+        while self._batches:
+            self._store(self._batches.popleft())
         # The open piece first: closing it writes nothing, opening another one would cut it.
         if self._open is not None:
             self._close_piece(self._open)
@@ -371,8 +412,10 @@ class ContainerWriter:
         return footer
 
     def close(self) -> None:
-        """Let go of the digest's thread."""
+        """Let go of the threads."""
         self._digest.close()
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
 
     def _section_entry(self, s: _Section) -> bytes:
         flags = f.CRITICAL if s.role != f.STRAND else 0
@@ -427,14 +470,25 @@ def _sound(options: Options) -> Options:
     return options
 
 
-def _compress_all(compressor: ZstdCompressor, blocks: list[memoryview]) -> list[bytes | memoryview]:
-    """Frames of the blocks; a block that would not shrink stays as it is."""
+def _compress_all(level: int, blocks: list[memoryview]) -> list[bytes | memoryview]:
+    """Frames of the blocks; a block that would not shrink stays as it is. Runs on the threads of a writer."""
+    compressor = _compressor(level)
     if len(blocks) > 1 and hasattr(compressor, "multi_compress_to_buffer"):
-        many: Any = compressor.multi_compress_to_buffer(list(blocks), threads=THREADS if len(blocks) > 8 else 0)
+        # One call for all: it lets go of the interpreter lock once, not for each block.
+        many: Any = compressor.multi_compress_to_buffer(list(blocks))
         frames = [many[i].tobytes() for i in range(len(blocks))]
     else:  # the pure-Python backend of zstandard has no batch call
         frames = [compressor.compress(block) for block in blocks]
     return [frame if len(frame) < len(block) else block for frame, block in zip(frames, blocks, strict=True)]
+
+
+def _compressor(level: int) -> ZstdCompressor:
+    """One for each thread and level: they must not be shared."""
+    known: dict[Any, ZstdCompressor] = _local.__dict__
+    found = known.get(level)
+    if found is None:
+        found = known[level] = ZstdCompressor(level=level)
+    return found
 
 
 def _little(values: array[int]) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from objref.container.format import PAGE
-from objref.dialects.criu_kinds import COMMON_MAGIC, KIND, SERVICE_MAGIC, FileKind, ImageName
+from objref.dialects.criu_kinds import COMMON_MAGIC, KIND, MESSAGES, SERVICE_MAGIC, FileKind, ImageName
 from objref.dialects.criu_refs import EXTRACT, LayerState, Outbox
 from objref.dialects.events import Edges, Event, Note, Objects, Pages, Part, Run, Whole
 from objref.limits import Limits
@@ -146,6 +146,26 @@ class PagesFile(File):
         yield self._whole(self._name.spec.kind, self._name.number)
 
 
+Parser = Callable[[bytes], Any]
+
+
+def parser(name: str) -> Parser:
+    """Bytes to a message of that name; ValueError for others. (protobuf is imported here, late: it is slow to start.)"""
+    from google.protobuf.message import DecodeError
+
+    from objref.dialects.criu_schema import message_class
+
+    parse = message_class(name).FromString
+
+    def checked(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError as error:  # no ValueError
+            raise ValueError(str(error)) from None
+
+    return checked
+
+
 class ImageFile(File):
     """Header, then length-prefixed items to the end of the file, each an object."""
 
@@ -163,7 +183,7 @@ class ImageFile(File):
         self._index = 0
         self._started = False
         self._kept_as_is = False
-        self._parse: Callable[[bytes], Any] | None = None
+        self._parse: Parser | None = None
         self._key = _key_rule(name.spec.key, name.number)
 
     # -- bytes in ------------------------------------------------------------------------------------------
@@ -258,13 +278,12 @@ class ImageFile(File):
         what = "truncated" if length > left else "oversized"
         return self._note(what, f"item at {at} says {length} bytes, {left} are left; kept as it is from there")
 
-    def parse(self, data: bytes) -> Any:
-        """The protobuf message of an item."""
+    @property
+    def parse(self) -> Parser:
+        """Gives the protobuf message of an item."""
         if self._parse is None:
-            from objref.dialects.criu_schema import message_class
-
-            self._parse = message_class(self.spec.message).FromString
-        return self._parse(data)
+            self._parse = parser(self.spec.message)
+        return self._parse
 
     def _objects(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
         """One object for each item that parses. Hot path (bench/import.py)."""
@@ -276,7 +295,7 @@ class ImageFile(File):
         for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
             try:
                 message = parse(buffer[start : start + length])
-            except ValueError as error:  # DecodeError of protobuf is one
+            except ValueError as error:
                 bad.append(i)
                 self._index += 1  # keys that count places count this one, too
                 yield self._note(
@@ -294,12 +313,8 @@ class ImageFile(File):
         if self.spec.kind in REMEMBERED:
             self._state.keys.setdefault(self.spec.kind, set()).update(keys)
         yield Objects(KIND[self.spec.kind], self.member.layer, keys, starts, lengths)
-        yield from self._nested(buffer, starts, lengths)
         if outbox.sources:
             yield Edges(self.member.layer, outbox.sources, outbox.roles, outbox.kinds, outbox.keys)
-
-    def _nested(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
-        return iter(())
 
 
 class TableFile(ImageFile):
@@ -331,15 +346,12 @@ class PagemapFile(ImageFile):
     def _objects(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
         from google.protobuf.unknown_fields import UnknownFieldSet
 
-        from objref.dialects.criu_schema import message_class
-
-        head, entry = message_class("pagemap_head").FromString, message_class("pagemap_entry").FromString
+        head, entry = parser("pagemap_head"), parser("pagemap_entry")
         for start, length in zip(starts, lengths, strict=True):
             item = buffer[start : start + length]
             try:
                 if not self._index:
-                    first: Any = head(item)
-                    self._map = self._map._replace(pages_id=first.pages_id)
+                    self._map = self._map._replace(pages_id=head(item).pages_id)
                     self._has_head = True
                 else:
                     message = entry(item)
@@ -371,27 +383,32 @@ class PagemapFile(ImageFile):
 class GroupsFile(ImageFile):
     """cgroup.img and seccomp.img: one item whose parts are referred to by themselves."""
 
-    def _nested(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
-        from objref.dialects.criu_schema import message_class
+    def _objects(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
+        """Item by item, so that the parts follow their own: there is one, but who knows."""
+        for start, length in zip(starts, lengths, strict=True):
+            found, sizes = array("Q", [start]), array("Q", [length])
+            yield from super()._objects(buffer, found, sizes)
+            if found:  # it parsed
+                yield from self._parts(buffer[start : start + length], start)
 
+    def _parts(self, item: bytes, start: int) -> Iterator[Event]:
+        owner = self._numbering.next - 1
         kind = "cgset" if self.spec.kind == "cgroup" else "seccomp-filter"
-        parse = message_class("cg_set_entry" if kind == "cgset" else "seccomp_filter").FromString
-        first_owner = self._numbering.next - len(starts)
-        for owner, (start, length) in enumerate(zip(starts, lengths, strict=True), first_owner):
-            at, sizes, keys, chain = array("Q"), array("Q"), array("Q"), []
-            for i, (inner, size) in enumerate(_submessages(buffer[start : start + length], 1)):
-                message: Any = parse(buffer[start + inner : start + inner + size])
-                at.append(start + inner)
-                sizes.append(size)
-                keys.append(message.id if kind == "cgset" else i)
-                chain.append(message.prev if kind != "cgset" and message.HasField("prev") else None)
-            first = self._numbering.take(len(keys))
-            yield Objects(KIND[kind], self.member.layer, keys, at, sizes)
-            yield Edges(self.member.layer, *_same(owner, "part", kind, keys))
-            for i, previous in enumerate(chain):
-                if previous is not None:
-                    edge = _same(first + i, "previous", kind, array("Q", [previous]))
-                    yield Edges(self.member.layer, *edge)
+        parse = parser(MESSAGES[kind])
+        at, sizes, keys, chain = array("Q"), array("Q"), array("Q"), []
+        for i, (inner, size) in enumerate(_submessages(item, 1)):
+            message = parse(item[inner : inner + size])
+            at.append(start + inner)
+            sizes.append(size)
+            keys.append(message.id if kind == "cgset" else i)
+            chain.append(message.prev if kind != "cgset" and message.HasField("prev") else None)
+        first = self._numbering.take(len(keys))
+        yield Objects(KIND[kind], self.member.layer, keys, at, sizes)
+        yield Edges(self.member.layer, *_same(owner, "part", kind, keys))
+        for i, previous in enumerate(chain):
+            if previous is not None:
+                edge = _same(first + i, "previous", kind, array("Q", [previous]))
+                yield Edges(self.member.layer, *edge)
 
 
 def _same(source: int, role: str, kind: str, keys: array[int]) -> tuple[array[int], array[int], array[int], array[int]]:

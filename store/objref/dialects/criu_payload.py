@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
-from objref.dialects.criu_files import LENGTH, REMEMBERED, ImageFile
+from objref.dialects.criu_files import LENGTH, REMEMBERED, ImageFile, parser
 from objref.dialects.criu_kinds import KIND
 from objref.dialects.criu_refs import EXTRACT, Outbox
 from objref.dialects.events import Edges, Event, Part, Run, Whole
@@ -132,15 +132,13 @@ class PayloadFile(ImageFile):
 
     def _take(self, item: bytes, at: int, parts: list[Part], finished: list[tuple[int, Any]]) -> bool:
         """A message: a new object, or one that a plan asked for. False when it does not parse."""
-        from objref.dialects.criu_schema import message_class
-
         try:
             if self._plan is None:
                 message = self.parse(item)
                 self._token = self._numbering.new_token()
             else:
                 assert isinstance(self._ask, Sub)  # for mypy: a number would be passing
-                message = message_class(self._ask.message).FromString(item)
+                message = parser(self._ask.message)(item)
         except ValueError:
             return False
         parts.append(Part(self._token, at, len(item), new=True))

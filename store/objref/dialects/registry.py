@@ -1,0 +1,45 @@
+"""The dialects, by name and by how their streams begin."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from objref.dialects.dialect import Dialect
+from objref.errors import UnsupportedError, UsageError
+
+if TYPE_CHECKING:
+    from objref.limits import Limits
+    from objref.object import Object
+
+__all__ = ["NAMES", "dialect", "find"]
+
+NAMES = ("criu",)
+"""Packages beside this file. The order is that in which `find` asks them."""
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect of that name. One that this version does not know can still be listed, read and exported."""
+    if name not in NAMES:
+        return _unknown(name)
+    found: Dialect = import_module(f"objref.dialects.{name}").DIALECT
+    return found
+
+
+def find(head: bytes) -> Dialect:
+    """The dialect of a stream that starts with these bytes."""
+    for name in NAMES:
+        found = dialect(name)
+        if found.detect(head):
+            return found
+    raise UnsupportedError(f"not a stream of a known dialect ({', '.join(NAMES)}): it starts with {head[:16].hex(' ')}")
+
+
+def _unknown(name: str) -> Dialect:
+    def splitter(_: Limits) -> Any:
+        raise UnsupportedError(f"dialect {name!r} is not known to this version")
+
+    def decode(found: Object) -> dict[str, Any]:
+        raise UsageError(f"{found.objref}: dialect {name!r} is not known to this version; its bytes: objref get")
+
+    return Dialect(name, (), (), lambda _: False, splitter, lambda _: False, decode, lambda _: "")
