@@ -24,6 +24,7 @@ from typing import Any
 import lmdb
 import making
 import measuring
+
 import objref
 
 KEY = struct.Struct("=Q")
@@ -188,9 +189,8 @@ def openings(data: Data, n: int) -> dict[str, measuring.Samples]:
 
 def run(command: list[str]) -> float:
     """Seconds from fork to exit."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return measuring.seconds(
-        lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+        lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=measuring.environment())
     )
 
 
@@ -208,22 +208,23 @@ def shells(data: Data, n: int) -> dict[str, measuring.Samples]:
 def show(count: int, found: dict[str, dict[str, measuring.Samples]]) -> dict[str, Any]:
     """Print the tables of one N; returns what goes into the JSON."""
     one, opened, shell = found["lookup"], found["open"], found["shell"]
-    rows = [(k, f"{s.median:,.0f}", f"{s.best:,.0f}", f"{s.spread:.0%}", f"{measuring.ratio(s, one[LMDB]):.2f}") for k, s in one.items()]
+    ratios = {name: measuring.ratio(s, one[LMDB]) for name, s in one.items()}
+    rows = [(k, f"{s.median:,.0f}", f"{s.best:,.0f}", f"{s.spread:.0%}", f"{ratios[k]:,.2f}") for k, s in one.items()]
     measuring.table(f"One object of {count:,} by its id", ("", "ns, median", "ns, best", "spread", "x lmdb.get"), rows)
     rows = [(k, f"{s.median * 1e6:.1f}", f"{s.best * 1e6:.1f}", f"{s.spread:.0%}") for k, s in opened.items()]
     measuring.table(f"Opening {count:,} objects in a warm process", ("", "µs, median", "µs, best", "spread"), rows)
     rows = [(k, f"{s.median * 1e3:.1f}", f"{s.best * 1e3:.1f}", f"{s.spread:.0%}") for k, s in shell.items()]
     measuring.table(f"From the shell, {count:,} objects", ("", "ms, median", "ms, best", "spread"), rows)
-    ratios = {name: measuring.ratio(one[HOT], s) for name, s in one.items()}
+    against = {name: measuring.ratio(one[HOT], s) for name, s in one.items()}
     reached = {
-        "hot": [ratios[LMDB], TARGETS["hot"]],
+        "hot": [against[LMDB], TARGETS["hot"]],
         "open": [opened["objref.open"].median, TARGETS["open"]],
         "shell": [shell["objref get"].median, TARGETS["shell"]],
     }
     return {
         "objects": count,
         **{part: {k: s.summary() for k, s in samples.items()} for part, samples in found.items()},
-        "files[id] against": ratios,
+        "files[id] against": against,
         "targets": {k: {"measured": m, "at most": t, "reached": m <= t} for k, (m, t) in reached.items()},
     }
 
@@ -256,7 +257,7 @@ def number(text: str) -> int:
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--sizes", default="10k,1M", help="numbers of objects, such as 10k,1M,10M (default: %(default)s)")
+    parser.add_argument("--sizes", default="10k,1M", help="numbers of objects: 10k,1M,10M (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="about a minute: three rounds")
     parser.add_argument("--json", metavar="FILE")

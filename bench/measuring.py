@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Samples", "machine", "pin", "ratio", "rounds", "table", "write_json"]
+__all__ = ["Samples", "environment", "machine", "pin", "ratio", "rounds", "seconds", "table", "write_json"]
 
 
 class Samples(NamedTuple):
@@ -40,7 +40,8 @@ class Samples(NamedTuple):
 
     def summary(self) -> dict[str, Any]:
         """For JSON."""
-        return {"median": self.median, "min": self.best, "max": max(self.values), "spread": self.spread, "rounds": len(self.values)}
+        ends = {"min": self.best, "max": max(self.values)}
+        return {"median": self.median, **ends, "spread": self.spread, "rounds": len(self.values)}
 
 
 def pin(core: int = 0) -> bool:
@@ -66,6 +67,11 @@ def rounds(candidates: dict[str, Callable[[], float]], n: int) -> dict[str, Samp
 def ratio(a: Samples, b: Samples) -> float:
     """Median over the rounds of a / b."""
     return statistics.median(x / y for x, y in zip(a.values, b.values, strict=True))
+
+
+def environment() -> dict[str, str]:
+    """For child processes: as a user has it, with bytecode kept."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def seconds(call: Callable[[], Any]) -> float:

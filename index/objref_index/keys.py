@@ -6,7 +6,7 @@ sorted  ascending keys, with a radix directory when there are many
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from objref_index.columns import Column, bisect_left
 
@@ -76,11 +76,15 @@ class _Places:
             raise self._damage(f"key place {i} of {self.shape.keys} does not lead back to place {j}")
         return i
 
-    def _nth(self, i: int, first: int) -> int:
-        """How many objects claim the i-th key up to there, when `first` is the place of the first one."""
-        if first > i:  # such keys do not ascend
-            raise self._damage(f"key {i} of {self.shape.keys} would have to stand at {first} or behind")
+    def _nth(self, i: int, first: int, key: Any) -> int:
+        """How many objects claim the key of place i up to there. `first` is where a search found the key."""
+        if first > i or (first < i and not self.key(first) == self.key(i - 1) == key):
+            raise self._damage(f"keys around place {i} of {self.shape.keys} do not ascend")
         return i - first + 1
+
+    def key(self, i: int) -> Any:
+        """The i-th key in ascending order."""
+        raise NotImplementedError
 
     def _rank(self, ordinal: int) -> int:
         n = self.shape.keys
@@ -156,7 +160,7 @@ class IntKeys(_Places):
         if i < 0:
             return None
         key = self.key(i)
-        return key, self._nth(i, self.first_place(key))
+        return key, self._nth(i, self.first_place(key), key)
 
     def keys(self) -> Iterator[int]:
         """All keys, ascending, repeated ones repeated."""
@@ -186,12 +190,14 @@ class ByteKeys(_Places):
         self, shape: KeyShape, columns: dict[str, Column], names: Callable[[], memoryview], damage: Damage
     ) -> None:
         super().__init__(shape, columns, damage)
-        self._ends = columns["ends"]
+        self._ends = columns.get("ends")
         self._names = names
         self._bytes: memoryview | None = None
 
     def key(self, i: int) -> bytes:
         """The i-th key in ascending order."""
+        if self._ends is None:
+            raise self._damage("the table of the ends of names is missing")
         if self._bytes is None:
             self._bytes = self._names()
         start, end = (self._ends[i - 1] if i else 0), self._ends[i]
@@ -229,7 +235,12 @@ class ByteKeys(_Places):
         if i < 0:
             return None
         key = self.key(i)
-        return key, self._nth(i, self.first_place(key))
+        return key, self._nth(i, self.first_place(key), key)
+
+    def around(self, key: bytes, n: int) -> list[bytes]:
+        """Up to n names before the place of a name, and n from there on."""
+        i = self.first_place(key)
+        return [self.key(p) for p in range(max(0, i - n), min(self.shape.keys, i + n))]
 
     def keys(self) -> Iterator[bytes]:
         """All names, ascending, repeated ones repeated."""

@@ -69,7 +69,9 @@ def test_a_key_of_the_wrong_type_is_the_callers_mistake(image: objref.Image, wro
         image["task"][wrong]
 
 
-@pytest.mark.parametrize("wrong", ["", "task:", ":1", "task:1:2", "Task:1", "task:-1", "task:1~0", "fd:1/2/3", "task:1e3"])
+@pytest.mark.parametrize(
+    "wrong", ["", "task:", ":1", "task:1:2", "Task:1", "task:-1", "task:1~0", "fd:1/2/3", "task:1e3"]
+)
 def test_what_is_no_objref_is_refused(image: objref.Image, wrong: str) -> None:
     with pytest.raises(objref.UsageError):
         image.object(wrong)

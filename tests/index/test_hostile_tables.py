@@ -1,4 +1,4 @@
-"""Tables that contradict themselves: the damage exception, never a wrong object, an IndexError or a loop without end."""
+"""Tables that contradict themselves: the damage exception, never a wrong object, an IndexError or an endless loop."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from index_tables import DamageError, byte_keys, column, columns, hostile_keys, int_keys, object_table
 
-from index_tables import Damage, byte_keys, column, columns, hostile_keys, int_keys, object_table
 from objref_index import ByteKeys, KeyShape, ReferenceTable, Row
 from objref_index.build import build_int_keys
 from objref_index.objects import LISTED, NOWHERE, SPARSE, pack_row
@@ -77,10 +77,10 @@ BREAKS: dict[str, tuple[list[int], Callable[[dict[str, list[int]]], None]]] = {
 @pytest.mark.parametrize("name", BREAKS)
 def test_broken_key_tables(name: str) -> None:
     keys, change = BREAKS[name]
-    with pytest.raises((Damage, AssertionError)) as caught:
+    with pytest.raises((DamageError, AssertionError)) as caught:
         built(keys, change)()
     if name != "an order twice the same":  # which of two objects is the right one cannot be known from the key alone
-        assert caught.type is Damage, name
+        assert caught.type is DamageError, name
 
 
 @pytest.mark.parametrize("at", [1, 50, 99])
@@ -93,7 +93,7 @@ def test_keys_that_do_not_ascend_show_on_the_way_back(at: int, value: int) -> No
     table = hostile_keys(found, **parts)
     try:
         claimed = [table.claim(i) for i in range(100)]
-    except Damage:
+    except DamageError:
         return
     assert claimed == [(key, 1 + (i and parts["keys"][i - 1] == key)) for i, key in enumerate(parts["keys"])]
     assert parts["keys"] == sorted(parts["keys"])
@@ -104,17 +104,17 @@ def test_an_order_twice_the_same_shows_on_the_way_back() -> None:
     parts = {name: values.tolist() for name, values in tables.items()}
     parts["order"][3] = parts["order"][7]
     table = hostile_keys(found, **parts)
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
         _ = [table.claim(i) for i in range(100)]
 
 
 def test_a_run_with_keys() -> None:
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
         hostile_keys(KeyShape(3, True, 0, 0, distinct=3), keys=[5, 6, 7])
 
 
 def test_ordinals_that_are_missing_or_do_not_ascend() -> None:
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
         hostile_keys(KeyShape(3, True, 0, None, distinct=3)).find(1)
     table = hostile_keys(KeyShape(3, True, 0, None, distinct=3), ordinals=[9, 1, 5])
     for ordinal in range(12):
@@ -123,7 +123,7 @@ def test_ordinals_that_are_missing_or_do_not_ascend() -> None:
 
 
 def test_any_word_of_any_key_table_may_lie() -> None:
-    """Errors are fine, and so are wrong keys of a liar; what is asked twice must agree, and nothing else may be raised."""
+    """Errors are fine, and so are wrong keys of a liar; but answers must agree, and nothing else is raised."""
     dice = random.Random(7)
     keys = sorted({dice.randrange(2**20) for _ in range(200)})
     dice.shuffle(keys)
@@ -142,41 +142,41 @@ def test_any_word_of_any_key_table_may_lie() -> None:
                 assert ordinal == keys.index(key) or name != "radix"
                 table.find_all(key)
                 table.nearest(key + 1, 3)
-            except Damage:
+            except DamageError:
                 continue
         for ordinal in dice.sample(range(len(keys)), 10):
             try:
                 claim = table.claim(ordinal)
                 assert claim is None or (claim[1] >= 1 and ordinal in table.find_all(claim[0]))
-            except Damage:
+            except DamageError:
                 continue
 
 
 @pytest.mark.parametrize("ends", [[3, 2, 9], [1, 2, 10], [2**32 - 1, 5, 9], [0, 0, 2**31]])
 def test_names_that_end_nowhere(ends: list[int]) -> None:
-    table = ByteKeys(shape(3), {"ends": column(ends, "I")}, lambda: memoryview(b"aaabbbccc"), Damage)
-    with pytest.raises(Damage):
+    table = ByteKeys(shape(3), {"ends": column(ends, "I")}, lambda: memoryview(b"aaabbbccc"), DamageError)
+    with pytest.raises(DamageError):
         _ = list(table.keys())
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
         _ = [table.find(name) for name in (b"a", b"aaa", b"bbb", b"zzz", b"")]
 
 
 def test_names_of_the_wrong_count() -> None:
-    with pytest.raises(Damage):
-        ByteKeys(shape(3), {"ends": column([1, 2], "I")}, lambda: memoryview(b"ab"), Damage)
+    with pytest.raises(DamageError):
+        ByteKeys(shape(3), {"ends": column([1, 2], "I")}, lambda: memoryview(b"ab"), DamageError)
     assert byte_keys([b"b", b"a"], [0, 1]).find(b"a") == 1
 
 
 def test_objects_that_are_not_there() -> None:
     table = object_table([pack_row(1, 0, 1, 5)])
     for ordinal in (-1, 1, 2**31, 2**64):
-        with pytest.raises(Damage):
+        with pytest.raises(DamageError):
             table.row(ordinal)
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
         table.extents(Row(NOWHERE, 0, 1, 5))
-    with pytest.raises(Damage):
-        object_table([])  .row(0)
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
+        object_table([]).row(0)
+    with pytest.raises(DamageError):
         table.words(0, 2)
 
 
@@ -199,16 +199,16 @@ BAD_LISTS: dict[str, tuple[list[int], int]] = {
 def test_broken_extent_lists(name: str) -> None:
     words, length = BAD_LISTS[name]
     table = object_table([pack_row(LISTED, 0, 1, length)], words)
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
         table.extents(table.row(0))
 
 
 @pytest.mark.parametrize("index", [1, 2, 2**47])
 def test_extent_lists_that_are_not_in_the_table(index: int) -> None:
     table = object_table([pack_row(LISTED, index, 1, 5)], [0, 0, 0])
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
         table.extents(table.row(0))
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
         object_table([pack_row(LISTED, 0, 1, 5)]).extents(Row(LISTED, 0, 1, 5))
 
 
@@ -240,7 +240,7 @@ BAD_REFERENCES: dict[str, dict[str, list[int]]] = {
 
 
 def ask(tables: dict[str, list[int]]) -> list[object]:
-    table = ReferenceTable(columns(tables), 3, Damage)
+    table = ReferenceTable(columns(tables), 3, DamageError)
     said: list[object] = []
     for ordinal in range(3):
         edges = list(table.of(ordinal))
@@ -254,7 +254,7 @@ def test_the_references_that_are_broken_below_are_sound() -> None:
 
 @pytest.mark.parametrize("name", BAD_REFERENCES)
 def test_broken_references(name: str) -> None:
-    with pytest.raises(Damage):
+    with pytest.raises(DamageError):
         ask(GOOD | BAD_REFERENCES[name])
 
 

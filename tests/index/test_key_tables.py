@@ -16,7 +16,7 @@ WORDS: dict[str, Any] = dict.fromkeys(("ends", "ordinals", "order", "place", "ra
 TOP = 2**64 - 1
 
 
-class Damage(Exception):
+class DamageError(Exception):
     """What these tests let the tables raise."""
 
 
@@ -27,7 +27,7 @@ def column(name: str, table: Any) -> Column:
 
 def int_table(keys: list[int], ordinals: list[int]) -> IntKeys:
     shape, tables = build_int_keys(np.array(keys, np.uint64), np.array(ordinals, np.uint32))
-    return IntKeys(shape, {name: column(name, table) for name, table in tables.items()}, Damage)
+    return IntKeys(shape, {name: column(name, table) for name, table in tables.items()}, DamageError)
 
 
 def ordinals_for(draw: Any, n: int) -> list[int]:
@@ -90,7 +90,7 @@ def test_names_are_found_and_lead_back(names: list[bytes]) -> None:
     ordinals = list(range(7, 7 + len(names)))
     shape, tables = build_byte_keys(names, np.array(ordinals, np.uint32))
     columns = {name: column(name, table) for name, table in tables.items() if name != "keys"}
-    table = ByteKeys(shape, columns, lambda: memoryview(tables["keys"].tobytes()), Damage)
+    table = ByteKeys(shape, columns, lambda: memoryview(tables["keys"].tobytes()), DamageError)
     for ordinal, name in zip(ordinals, names, strict=True):
         claim = table.claim(ordinal)
         assert claim is not None
@@ -119,8 +119,6 @@ def test_tables_that_point_outside_are_damage(name: str) -> None:
     shape, tables = build_int_keys(keys, np.arange(len(keys), dtype=np.uint32))
     tables[name] = tables[name].copy()
     tables[name][:] = 0xFFFFFFFF
-    table = IntKeys(shape, {n: column(n, t) for n, t in tables.items()}, Damage)
-    with pytest.raises(Damage):
-        for ordinal, key in enumerate(keys.tolist()):
-            table.find(key)
-            table.claim(ordinal)
+    table = IntKeys(shape, {n: column(n, t) for n, t in tables.items()}, DamageError)
+    with pytest.raises(DamageError):
+        _ = [(table.find(key), table.claim(ordinal)) for ordinal, key in enumerate(keys.tolist())]

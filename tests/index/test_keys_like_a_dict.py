@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
 from index_tables import byte_keys, int_keys
+
 from objref_index import ByteKeys, IntKeys
 
 TOP = 2**64 - 1
@@ -81,7 +81,10 @@ def test_the_nearest_keys(pairs: list[tuple[int, int]], asked: int, n: int) -> N
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.one_of(st.binary(max_size=6), st.sampled_from([b"", b"a", b"a\0", b"\xff" * 9])), max_size=60), st.data())
+@given(
+    st.lists(st.one_of(st.binary(max_size=6), st.sampled_from([b"", b"a", b"a\0", b"\xff" * 9])), max_size=60),
+    st.data(),
+)
 def test_names(names: list[bytes], data: st.DataObject) -> None:
     first = data.draw(st.integers(0, 9))
     ordinals = data.draw(

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from index_tables import columns, object_table, reference_table
 
-from index_tables import Columns, columns, object_table, reference_table
 from objref_index import Extent, ObjectTable, Row
+from objref_index.build import Columns
 from objref_index.objects import LISTED, SPARSE, pack_row
 
 BIG = (1 << 48) - 1
@@ -64,7 +65,9 @@ def graphs(draw: st.DrawFn) -> tuple[list[tuple[int, int, int]], list[Link]]:
     if objects:
         source = st.integers(0, len(objects) - 1)
         links = draw(
-            st.lists(st.builds(Link, source, st.integers(0, 255), st.integers(0, 2), st.integers(0, 4), key), max_size=60)
+            st.lists(
+                st.builds(Link, source, st.integers(0, 255), st.integers(0, 2), st.integers(0, 4), key), max_size=60
+            )
         )
     return objects, links
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, NamedTuple
 
 from objref.container.format import PAGE
@@ -97,7 +98,7 @@ class File:
 
 
 class HoledFile(File):
-    """An image file with holes. CRIU writes none there, and items cannot be followed through bytes that are not stored."""
+    """An image file with holes. CRIU makes none there, and items cannot be followed where no bytes are stored."""
 
     def end(self) -> Iterator[Event]:
         yield self._note("holes", "has holes, which only pages and raw files may have: kept, not looked into")
@@ -150,7 +151,7 @@ Parser = Callable[[bytes], Any]
 
 
 def parser(name: str) -> Parser:
-    """Bytes to a message of that name; ValueError for others. (protobuf is imported here, late: it is slow to start.)"""
+    """Bytes to a message of that name; ValueError for others. (protobuf is imported late: it is slow to start.)"""
     from google.protobuf.message import DecodeError
 
     from objref.dialects.criu_schema import message_class
@@ -287,26 +288,30 @@ class ImageFile(File):
 
     def _objects(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
         """One object for each item that parses. Hot path (bench/import.py)."""
+        from google.protobuf.message import DecodeError
+
+        from objref.dialects.criu_schema import message_class
+
         outbox = Outbox(self._state)
         outbox.number = self.number
         outbox.source = self._numbering.next
-        extract, key_of, parse = EXTRACT.get(self.spec.message), self._key, self.parse
+        extract, key_of, parse = EXTRACT.get(self.spec.message), self._key, message_class(self.spec.message).FromString
         keys, bad = array("Q"), []
-        for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+        put = keys.append
+        for i, start, length in zip(count(self._index), starts, lengths, strict=False):
             try:
                 message = parse(buffer[start : start + length])
-            except ValueError as error:
-                bad.append(i)
-                self._index += 1  # keys that count places count this one, too
+            except (DecodeError, ValueError) as error:
+                bad.append(i - self._index)  # keys that count places count this one, too
                 yield self._note(
                     "unparsed", f"item of {length} bytes is no {self.spec.message} ({error}); kept as it is"
                 )
                 continue
-            keys.append(key_of(message, self._index))
-            self._index += 1
+            put(key_of(message, i))
             if extract is not None:
                 extract(message, outbox)
             outbox.source += 1
+        self._index += len(starts)
         for i in reversed(bad):
             del starts[i], lengths[i]
         self._numbering.take(len(keys))
@@ -402,6 +407,7 @@ class GroupsFile(ImageFile):
             sizes.append(size)
             keys.append(message.id if kind == "cgset" else i)
             chain.append(message.prev if kind != "cgset" and message.HasField("prev") else None)
+        self._state.keys.setdefault(kind, set()).update(keys)
         first = self._numbering.take(len(keys))
         yield Objects(KIND[kind], self.member.layer, keys, at, sizes)
         yield Edges(self.member.layer, *_same(owner, "part", kind, keys))

@@ -292,5 +292,7 @@ class _Finish:
         outside = state.root_ids - self._dumped_namespaces()
         if outside:
             yield Forget(number, KIND["ns"], tuple(sorted(outside)))
+        if state.root_cg_set and state.root_cg_set not in state.keys.get("cgset", ()):
+            yield Forget(number, KIND["cgset"], (state.root_cg_set,))
         if not state.mount_ids:
             yield Forget(number, KIND["mnt"], None)

@@ -57,6 +57,7 @@ class LayerState:
         self.ids: list[tuple[int, int, int, list[int]]] = []
         """(ordinal, pid, files_id, namespaces that must be in the image when they are not CRIU's own)"""
         self.root_ids: set[int] = set()
+        self.root_cg_set = 0
         self.epolls: list[tuple[int, int, list[int]]] = []
         """(ordinal, file id, descriptors watched)"""
         self.keys: dict[str, set[int]] = {}
@@ -130,6 +131,7 @@ def _inventory(m: Message, out: Outbox) -> None:
     if m.HasField("root_ids"):
         out.state.root_ids = {n for name in NS_FIELDS if (n := getattr(m.root_ids, name))}
     if m.root_cg_set:
+        out.state.root_cg_set = m.root_cg_set
         out.refer("cgroup-set", KIND["cgset"], m.root_cg_set)
 
 
@@ -468,7 +470,6 @@ EXTRACT: dict[str, Callable[[Message, Outbox], None]] = {
     "fanotify_mark_entry": _old_fanotify_mark,
     "eventpoll_tfd_entry": _epoll_target,
     "inotify_wd_entry": _inotify_watch,
-    "memfd_file_entry": _memfd_file,
     "bpfmap_file_entry": _bpfmap,
     "pidfd_entry": _pidfd,
     "sk_packet_entry": _sk_packet,
