@@ -62,6 +62,8 @@ def test_heavy_libraries_are_imported_where_they_are_used() -> None:
 
 def test_dialects_and_file_formats_open_no_files() -> None:
     """A splitter is pure: what it needs comes in as bytes."""
-    for path in (STORE / "dialects").rglob("criu_*.py"):
+    for path in (STORE / "dialects").rglob("*.py"):
+        if path.parent.name == "schema":
+            continue  # it reads its own compiled form, which is part of the package
         names = roots(imports(path))
         assert not names & {"os", "io", "pathlib", "subprocess"}, path

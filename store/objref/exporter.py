@@ -93,7 +93,7 @@ def _to_file(stream: Iterator[bytes | memoryview], dest: str | os.PathLike[str],
 
 
 def _to_directory(image: Image, stream: Iterator[bytes | memoryview], dest: str | os.PathLike[str]) -> Exported:
-    from objref.dialects.extract import extract
+    from objref.archive.extract import extract
 
     notes = extract((bytes(chunk) for chunk in stream), dest)
     folders = [os.path.join(os.fspath(dest), folder) if folder else os.fspath(dest) for folder in image.layers]

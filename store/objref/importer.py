@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
+from objref.archive.sources import open_source
 from objref.container import format as f
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options, TableData
@@ -22,7 +23,6 @@ from objref.dialects.dialect import Dialect
 from objref.dialects.registry import find
 from objref.errors import LimitError
 from objref.limits import DEFAULT, Limits
-from objref.sources import open_source
 from objref_index import FORM_BYTES
 from objref_index.build import Alias, Columns, Index
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE, SPARSE

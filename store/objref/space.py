@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from operator import add
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from objref.container import format as f
 from objref.container.source import MapSource
@@ -15,7 +15,7 @@ from objref.errors import FormatError, NotFoundError, UsageError
 from objref.names import encode_text, format_objref
 from objref.object import Object
 from objref_index import FORM_BYTES, ByteKeys, IntKeys
-from objref_index.objects import ADDRESS_MASK
+from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE
 
 if TYPE_CHECKING:
     from objref.image import Image
@@ -30,6 +30,9 @@ Key = Any
 STRIPE_LOG2 = 8
 """Keys that become ready together: fewer make the first touch faster, more make all first touches together faster."""
 WORD_BYTES = {"I": 4, "Q": 8}
+SMALL = 1 << 20
+NAMES_COMPARED = 250
+"""Names before and behind a missing one that are looked at for similar ones: of a million it would take a minute."""
 CHECK_AHEAD = 64 << 20
 """A stripe of keys whose objects hold more is read object by object."""
 
@@ -79,14 +82,21 @@ class Space(Mapping[Key, bytes]):
         if isinstance(key, bytes):
             from difflib import get_close_matches
 
-            names = [format_objref(self.layer, self.name, k, self.form) for k in self._keys.keys()]  # noqa: SIM118 - not a dict
+            names = [format_objref(self.layer, self.name, k, self.form) for k in self._keys.around(key, NAMES_COMPARED)]
             yield from get_close_matches(format_objref(self.layer, self.name, key, self.form), names, 3)
         else:
             for k in self._keys.nearest(key, 3):
                 yield format_objref(self.layer, self.name, k, self.form)
 
     def __getitem__(self, key: Key) -> bytes:
-        return self.object(key).bytes
+        return self._bytes(self.ordinal(key))
+
+    def _bytes(self, ordinal: int) -> bytes:
+        """Small objects in one place, which most are, need no `Object`."""
+        row = self._image.object_table.row(ordinal)
+        if NOWHERE < row.section < LISTED and row.length <= SMALL:
+            return bytes(self._image.container.read(row.section, row.address, row.length))
+        return self._at(ordinal).bytes
 
     def object(self, key: Key) -> Object:
         """The (first) object with this key."""
@@ -134,9 +144,9 @@ class Space(Mapping[Key, bytes]):
 class RunSpace(Space):
     """A space whose keys are a run, in a mapped file. Hot path: bench/lookup.py guards it.
 
-    `_spans` holds where each object starts and ends in the file. It is filled at the first touch of a stripe of keys, after
-    their rows and all blocks that these name were checked; until then it is zero, which reads as no bytes. Memory
-    is taken as it is touched: 8 bytes an object (16 in files of 4 GiB or more).
+    `_spans` holds where each object starts and ends in the file. It is filled at the first touch of a stripe of
+    keys, after their rows and all blocks that these name were checked; until then it is zero, which reads as no
+    bytes. Memory is taken as it is touched: 8 bytes an object (16 in files of 4 GiB or more).
     """
 
     __slots__ = ("_done", "_map", "_spans", "_twice")
@@ -144,7 +154,7 @@ class RunSpace(Space):
     def __init__(self, image: Image, entry: f.SpaceEntry, keys: IntKeys, source: MapSource) -> None:
         super().__init__(image, entry, keys)
         self._map: Any = source.map
-        word = "Q" if source.length >> 32 else "I"
+        word: Literal["Q", "I"] = "Q" if source.length >> 32 else "I"
         memory = mmap(-1, max(entry.keys, 1) * 2 * WORD_BYTES[word], MAP_PRIVATE | MAP_ANONYMOUS)
         self._spans = memoryview(memory).cast(word)
         self._twice = 2 * entry.base
@@ -162,13 +172,14 @@ class RunSpace(Space):
         return self._slow(key)
 
     def _slow(self, key: Key) -> bytes:
-        number = self._key(key)
-        stripe = (self.ordinal(number) - self.entry.first) >> STRIPE_LOG2
+        number, ordinal = self._key(key), self.ordinal(key)
+        stripe = (ordinal - self.entry.first) >> STRIPE_LOG2
         if stripe not in self._done:
             self._prepare(stripe)
             self._done.add(stripe)
-            return self[number]
-        return self[number] if type(key) is not int else self.object(number).bytes
+        elif type(key) is int:
+            return self._bytes(ordinal)
+        return self[number]
 
     def _prepare(self, stripe: int) -> None:
         first, start = self.entry.first, stripe << STRIPE_LOG2
@@ -212,7 +223,8 @@ def open_space(image: Image, entry: f.SpaceEntry) -> Space:
     keys = container.int_keys(entry)
     direct = f.SPACE_RUN | f.SPACE_CONTIGUOUS
     source = container.source
-    if entry.flags & direct == direct and not keys.permuted and isinstance(source, MapSource):
+    raw = any(s.codec == f.RAW and s.role == f.STRAND for s in container.sections.values())
+    if raw and entry.flags & direct == direct and not keys.permuted and isinstance(source, MapSource):
         with suppress(OSError):  # no memory for its spans
             return RunSpace(image, entry, keys, source)
     return Space(image, entry, keys)

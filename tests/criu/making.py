@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from objref.dialects.criu_schema import message_class
+from objref.dialects.criu.schema import message_class
 
 PAGE = 4096
 Style = Literal[0, 1, 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from making import (
+from criu.making import (
     ANON_SHARED,
     PAGE,
     PRESENT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from making import (
+from criu.making import (
     ANON_PRIVATE,
     ANON_SHARED,
     FULL,

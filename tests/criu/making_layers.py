@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from making import (
+from criu.making import (
     LAZY,
     PAGE,
     PARENT,

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from objref.dialects import events as ev
-from objref.dialects.criu import CriuSplitter
+from objref.dialects.criu.splitter import CriuSplitter
 from objref.names import format_objref
 
 if TYPE_CHECKING:
-    from making import Scene
+    from criu.making import Scene
 
 Ranges = list[tuple[int, bytes]]
 
@@ -185,7 +185,7 @@ def split(pieces: Iterable[bytes]) -> Found:
 
 def expected(scene: Scene) -> Found:
     """What a scene says that it holds. `order` is left empty, notes of the import are left out."""
-    from making import Link, filled, members_of
+    from criu.making import Link, filled, members_of
 
     pieces: dict[str, list[bytes]] = {}
     memory: dict[str, Ranges] = {}

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import zstandard
 
-from objref.dialects.criu_schema import message_class
-from objref.dialects.criu_show import parse, payload_to_crit, to_crit
+from objref.dialects.criu.schema import message_class
+from objref.dialects.criu.show import parse, payload_to_crit, to_crit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

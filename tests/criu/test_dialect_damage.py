@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from making import (
+from criu.making import (
     COMMON,
     MAGIC,
     PRESENT,
@@ -30,14 +28,17 @@ from making import (
     prefix_of,
     small,
 )
-from making_dumps import everything_folder, legacy_folder
-from making_model import Found, split
+from criu.making_dumps import everything_folder, legacy_folder
+from criu.making_model import Found, split
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import objref
-from objref.dialects import criu, criu_memory
-from objref.dialects.criu import CriuSplitter
-from objref.dialects.criu_kinds import FILES
-from objref.dialects.criu_schema import message_class
+from objref.dialects.criu import memory as criu_memory
+from objref.dialects.criu import splitter as criu
+from objref.dialects.criu.kinds import FILES
+from objref.dialects.criu.schema import message_class
+from objref.dialects.criu.splitter import CriuSplitter
 from objref.dialects.events import Note, Run
 from objref.limits import DEFAULT
 

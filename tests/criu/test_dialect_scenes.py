@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from making import Link, Sparse, Style, archive, members_of
-from making_model import Found, expected, split
-from making_scenes import SCENES
+from criu.making import Link, Sparse, Style, archive, members_of
+from criu.making_model import Found, expected, split
+from criu.making_scenes import SCENES
 
 import objref
 from objref import NotFoundError

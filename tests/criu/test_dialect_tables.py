@@ -15,16 +15,20 @@ from typing import Any
 
 import pytest
 import zstandard
-from making import MAGIC, PAYLOAD_MESSAGES, RAW, frames, prefix_of
-from making_model import split
-from making_scenes import SCENES
+from criu.making import MAGIC, PAYLOAD_MESSAGES, RAW, frames, prefix_of
+from criu.making_model import split
+from criu.making_scenes import SCENES
 
 import objref
-from objref.dialects import criu, criu_files, criu_finish, criu_memory, criu_payload
-from objref.dialects.criu_kinds import FILES, FORMS, KIND, KINDS, LEGACY_FILE_KINDS, MADE, MESSAGES, ROLES, parse_name
-from objref.dialects.criu_payload import PLANS
-from objref.dialects.criu_refs import EXTRACT
-from objref.dialects.criu_schema import message_class
+from objref.dialects.criu import files as criu_files
+from objref.dialects.criu import finish as criu_finish
+from objref.dialects.criu import memory as criu_memory
+from objref.dialects.criu import payload as criu_payload
+from objref.dialects.criu import splitter as criu
+from objref.dialects.criu.kinds import FILES, FORMS, KIND, KINDS, LEGACY_FILE_KINDS, MADE, MESSAGES, ROLES, parse_name
+from objref.dialects.criu.payload import PLANS
+from objref.dialects.criu.refs import EXTRACT
+from objref.dialects.criu.schema import message_class
 from objref_index import FORM_BYTES, FORM_DECIMAL, FORM_HEX, FORM_PAIR
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from objref.dialects import criu_schema
-from objref.dialects.criu_schema import message_class
+from objref.dialects.criu import schema as criu_schema
+from objref.dialects.criu.schema import message_class
 from objref.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -94,9 +94,9 @@ def test_zigzag_and_defaults() -> None:
 def test_protobuf_is_loaded_only_to_decode() -> None:
     code = (
         "import sys\n"
-        "import objref.dialects.criu_schema, objref.dialects.criu_show\n"
+        "import objref.dialects.criu.schema, objref.dialects.criu.show\n"
         "assert not [name for name in sys.modules if name.startswith('google')]\n"
-        "objref.dialects.criu_show.to_crit('pstree_entry', b'')\n"
+        "objref.dialects.criu.show.to_crit('pstree_entry', b'')\n"
         "assert 'google.protobuf' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": f"{ROOT / 'store'}:{ROOT / 'index'}"})

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from objref.dialects.criu_schema import message_class
-from objref.dialects.criu_show import (
+from objref.dialects.criu.schema import message_class
+from objref.dialects.criu.show import (
     RULES,
     DecodeError,
     parse,

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import objref
-from objref.dialects.criu_schema import message_class
+from objref.dialects.criu.schema import message_class
 from objref.names import format_objref
 
 SETTINGS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

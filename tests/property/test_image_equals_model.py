@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import objref
-from objref.dialects.criu_schema import message_class
+from objref.dialects.criu.schema import message_class
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 COMMON_MAGIC = 0x54564319

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from objref.dialects.directory import read_directory
-from objref.dialects.directory_parents import image_roots
-from objref.dialects.tar import Begin, Content, Member, TarSplitter
+from objref.archive.directory import read_directory
+from objref.archive.directory_parents import image_roots
+from objref.archive.tar import Begin, Content, Member, TarSplitter
 from objref.errors import FormatError, LimitError, SourceError, UsageError
 from objref.limits import DEFAULT
 
@@ -164,7 +164,7 @@ def test_more_runs_than_a_map_may_have(tmp_path: Path, monkeypatch: pytest.Monke
     spots = tuple((at * 65536, 4096) for at in range(6))
     if not holey(tmp_path / "f", *spots, size=6 * 65536):
         pytest.skip("no holes here")
-    monkeypatch.setattr("objref.dialects.directory.RUNS_MAX", 4)
+    monkeypatch.setattr("objref.archive.directory.RUNS_MAX", 4)
     member, content = parts(read(tmp_path))[1]
     assert member.sparse is not None
     assert len(member.sparse) == 4

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objref.dialects.directory import read_directory
-from objref.dialects.extract import DirectoryWriter, extract
-from objref.dialects.tar import Begin, Content, End, Member, TarSplitter, encode_member
-from objref.dialects.tar_header import END_OF_ARCHIVE, is_header, padding
-from objref.dialects.tar_member import MemberType
+from objref.archive.directory import read_directory
+from objref.archive.extract import DirectoryWriter, extract
+from objref.archive.tar import Begin, Content, End, Member, TarSplitter, encode_member
+from objref.archive.tar_header import END_OF_ARCHIVE, is_header, padding
+from objref.archive.tar_member import MemberType
 from objref.errors import FormatError, ObjrefError, SourceError, TruncatedError, UsageError
 
 ROOT = os.geteuid() == 0
@@ -182,7 +182,7 @@ def test_deeper_than_recursion_descriptors_and_paths_go(tmp_path: Path) -> None:
         extract([bad], tmp_path / "bad")
     assert entries(tmp_path) == ["out"]
     os.rename(tmp_path / "out", tmp_path / ".out.partial")
-    from objref.dialects.extract_place import remove
+    from objref.archive.extract_place import remove
 
     fd = os.open(tmp_path, os.O_RDONLY)
     remove(b".out.partial", fd)

@@ -22,9 +22,11 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objref.decompress import WINDOW_MAX
-from objref.dialects.tar import Member, encode_member
-from objref.dialects.tar_header import END_OF_ARCHIVE, padding
+from objref.archive.decompress import WINDOW_MAX
+from objref.archive.source_bytes import CHUNK, Readable
+from objref.archive.sources import open_source
+from objref.archive.tar import Member, encode_member
+from objref.archive.tar_header import END_OF_ARCHIVE, padding
 from objref.errors import (
     FormatError,
     LimitError,
@@ -34,8 +36,6 @@ from objref.errors import (
     UnsupportedError,
     UsageError,
 )
-from objref.source_bytes import CHUNK, Readable
-from objref.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,7 @@ def test_archives_of_the_tools(command: list[str]) -> None:
 
 def test_a_directory(tmp_path: Path) -> None:
     (tmp_path / "pages-1.img").write_bytes(bytes(range(256)) * 10_000)
-    from objref.dialects.directory import read_directory
+    from objref.archive.directory import read_directory
 
     with open_source(tmp_path) as source:
         assert (source.kind, source.compression) == ("directory", None)
@@ -203,7 +203,7 @@ def test_nothing_is_ever_sought() -> None:
 
 def test_decompressors_are_imported_when_they_are_needed() -> None:
     code = (
-        "import sys, objref.sources as s; bad = {'zstandard', 'lzma', 'bz2', 'numpy'} & set(sys.modules);"
+        "import sys, objref.archive.sources as s; bad = {'zstandard', 'lzma', 'bz2', 'numpy'} & set(sys.modules);"
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-S", "-c", code], check=True, env={"PYTHONPATH": os.pathsep.join(sys.path)})

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objref.dialects.tar import (
+from objref.archive.tar import (
     Begin,
     Content,
     End,
@@ -24,9 +24,9 @@ from objref.dialects.tar import (
     TarSplitter,
     encode_member,
 )
-from objref.dialects.tar_header import BLOCK, END_OF_ARCHIVE, FLAGS, HEADER, padding
-from objref.dialects.tar_member import MemberType
-from objref.dialects.tar_pax import encode_record
+from objref.archive.tar_header import BLOCK, END_OF_ARCHIVE, FLAGS, HEADER, padding
+from objref.archive.tar_member import MemberType
+from objref.archive.tar_pax import encode_record
 from objref.errors import (
     FormatError,
     IntegrityError,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCHEMA = Path(__file__).parents[2] / "store" / "objref" / "dialects" / "criu_schema"
+SCHEMA = Path(__file__).parents[2] / "store" / "objref" / "dialects" / "criu" / "schema"
 
 
 def compile_schema(output: Path) -> None:

@@ -320,7 +320,6 @@ class ContainerWriter:
             )  # fmt: skip
             self._group_pieces.append((piece, section.ends, section.checks))
             section.stored += section.piece_stored
-        section.next = -(-section.next // section.block) * section.block if not section.pending else section.next
         address = section.piece_address + section.piece_length
         section.close_piece()
         section.piece_address = -(-address // section.block) * section.block
@@ -341,6 +340,7 @@ class ContainerWriter:
             self._close_piece(self._open)
         for section in self._sections:
             self._close_piece(section)
+            section.next = section.piece_address  # only here may a block be short: what it lacks belongs to nothing
         self._trailer()
 
     def _braid(self) -> None:

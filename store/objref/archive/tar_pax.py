@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from objref.dialects.tar_header import natural
+from objref.archive.tar_header import natural
 from objref.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from objref.dialects.tar_member import Member
+    from objref.archive.tar_member import Member
 
 __all__ = ["apply_records", "decimal", "decode_records", "encode_record", "encode_time"]
 

@@ -7,9 +7,9 @@ import secrets
 import stat
 from typing import TYPE_CHECKING
 
-from objref.dialects.extract_tree import OPEN_FOLDER, PRIVATE
-from objref.dialects.paths import AnyPath, naming, shown
-from objref.dialects.tar_member import Member
+from objref.archive.extract_tree import OPEN_FOLDER, PRIVATE
+from objref.archive.paths import AnyPath, naming, shown
+from objref.archive.tar_member import Member
 from objref.errors import UsageError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple
 
-from objref.dialects.tar_member import Member, MemberType
+from objref.archive.tar_member import Member, MemberType
 from objref.errors import FormatError, IntegrityError
 
 __all__ = [

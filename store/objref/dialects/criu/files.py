@@ -13,8 +13,8 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from objref.container.format import PAGE
-from objref.dialects.criu_kinds import COMMON_MAGIC, KIND, MESSAGES, SERVICE_MAGIC, FileKind, ImageName
-from objref.dialects.criu_refs import EXTRACT, LayerState, Outbox
+from objref.dialects.criu.kinds import COMMON_MAGIC, KIND, MESSAGES, SERVICE_MAGIC, FileKind, ImageName
+from objref.dialects.criu.refs import EXTRACT, LayerState, Outbox
 from objref.dialects.events import Edges, Event, Note, Objects, Pages, Part, Run, Whole
 from objref.limits import Limits
 
@@ -154,7 +154,7 @@ def parser(name: str) -> Parser:
     """Bytes to a message of that name; ValueError for others. (protobuf is imported late: it is slow to start.)"""
     from google.protobuf.message import DecodeError
 
-    from objref.dialects.criu_schema import message_class
+    from objref.dialects.criu.schema import message_class
 
     parse = message_class(name).FromString
 
@@ -290,7 +290,7 @@ class ImageFile(File):
         """One object for each item that parses. Hot path (bench/import.py)."""
         from google.protobuf.message import DecodeError
 
-        from objref.dialects.criu_schema import message_class
+        from objref.dialects.criu.schema import message_class
 
         outbox = Outbox(self._state)
         outbox.number = self.number
@@ -419,7 +419,7 @@ class GroupsFile(ImageFile):
 
 def _same(source: int, role: str, kind: str, keys: array[int]) -> tuple[array[int], array[int], array[int], array[int]]:
     """Columns of references that differ only in their key."""
-    from objref.dialects.criu_kinds import ROLE
+    from objref.dialects.criu.kinds import ROLE
 
     n = len(keys)
     return array("I", [source]) * n, array("B", [ROLE[role]]) * n, array("H", [KIND[kind]]) * n, keys
@@ -484,7 +484,7 @@ def _key_rule(rule: str, number: int) -> KeyRule:
 
 def open_file(name: ImageName | None, member: Member, numbering: Numbering, state: LayerState, limits: Limits) -> File:
     """The splitter for a file of this name."""
-    from objref.dialects.criu_payload import PayloadFile
+    from objref.dialects.criu.payload import PayloadFile
 
     if name is None:
         return File(member, numbering)

@@ -19,7 +19,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
-from objref.dialects.tar_header import (
+from objref.archive.tar_header import (
     BLOCK,
     HEADER,
     ZERO_BLOCK,
@@ -30,9 +30,9 @@ from objref.dialects.tar_header import (
     plain_member,
     verify,
 )
-from objref.dialects.tar_member import END, Begin, Content, End, Event, Header, Member
-from objref.dialects.tar_pax import apply_records, decode_records
-from objref.dialects.tar_sparse import (
+from objref.archive.tar_member import END, Begin, Content, End, Event, Header, Member
+from objref.archive.tar_pax import apply_records, decode_records
+from objref.archive.tar_sparse import (
     OLD_SPARSE,
     OLD_SPARSE_MORE,
     RUNS_MAX,
@@ -42,7 +42,7 @@ from objref.dialects.tar_sparse import (
     pax_map,
     pax_number,
 )
-from objref.dialects.tar_write import encode_member
+from objref.archive.tar_write import encode_member
 from objref.errors import FormatError, LimitError, TruncatedError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from objref.dialects.criu_show_message import DecodeError, parse, show
-from objref.dialects.criu_show_rules import Json, base64
+from objref.dialects.criu.show_message import DecodeError, parse, show
+from objref.dialects.criu.show_rules import Json, base64
 
 __all__ = ["PAYLOADS"]
 

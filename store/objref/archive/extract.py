@@ -24,8 +24,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from objref.dialects.extract_place import Place
-from objref.dialects.extract_tree import (
+from objref.archive.extract_place import Place
+from objref.archive.extract_tree import (
     OPEN_FOLDER,
     REASONS,
     File,
@@ -36,8 +36,8 @@ from objref.dialects.extract_tree import (
     refusal,
     take_apart,
 )
-from objref.dialects.paths import AnyPath, naming, shown
-from objref.dialects.tar import Begin, Content, End, Event, Header, Member, TarSplitter
+from objref.archive.paths import AnyPath, naming, shown
+from objref.archive.tar import Begin, Content, End, Event, Header, Member, TarSplitter
 from objref.errors import SourceError, UsageError
 from objref.limits import DEFAULT, Limits
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from objref.archive.source_bytes import CHUNK
 from objref.errors import FormatError, LimitError, TruncatedError
-from objref.source_bytes import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from objref.source_bytes import Input
+    from objref.archive.source_bytes import Input
 
 __all__ = ["STEP", "WINDOW_MAX", "bzip2", "gzip", "trailing", "xz"]
 

@@ -10,13 +10,13 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
-from objref.dialects.paths import naming, shown
+from objref.archive.paths import naming, shown
 from objref.errors import FormatError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from objref.dialects.tar_member import Member
+    from objref.archive.tar_member import Member
 
 __all__ = [
     "OPEN_FOLDER",

@@ -14,15 +14,15 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, Self
 
-from objref.decompress import bzip2, gzip, xz
-from objref.decompress_zstd import is_zstd, zstd
-from objref.dialects.directory import read_directory
-from objref.dialects.directory_parents import image_roots
-from objref.dialects.paths import AnyPath, OnSkip, naming, refuse
-from objref.dialects.tar_header import BLOCK, is_header
+from objref.archive.decompress import bzip2, gzip, xz
+from objref.archive.decompress_zstd import is_zstd, zstd
+from objref.archive.directory import read_directory
+from objref.archive.directory_parents import image_roots
+from objref.archive.paths import AnyPath, OnSkip, naming, refuse
+from objref.archive.source_bytes import CHUNK, Input, Readable
+from objref.archive.tar_header import BLOCK, is_header
 from objref.errors import FormatError, TruncatedError, UnsupportedError
 from objref.limits import DEFAULT, Limits
-from objref.source_bytes import CHUNK, Input, Readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from objref.decompress import STEP, WINDOW_MAX, trailing
+from objref.archive.decompress import STEP, WINDOW_MAX, trailing
 from objref.errors import FormatError, LimitError, TruncatedError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import zstandard
 
-    from objref.source_bytes import Input
+    from objref.archive.source_bytes import Input
 
 __all__ = ["is_zstd", "zstd"]
 

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable
 from typing import Any
 
-from objref.dialects.criu_kinds import KIND, LEGACY_FILE_KINDS, ROLE
+from objref.dialects.criu.kinds import KIND, LEGACY_FILE_KINDS, ROLE
 
 __all__ = ["EXTRACT", "FILE_KINDS", "LayerState", "Outbox"]
 

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
-from objref.dialects import tar
-from objref.dialects.criu_files import File, Member, Numbering, PagemapFile, PagesFile, open_file
-from objref.dialects.criu_finish import Folder, Storage, finish_folders
-from objref.dialects.criu_kinds import KIND, KINDS, ROLES, parse_name
-from objref.dialects.criu_refs import LayerState
-from objref.dialects.dialect import Dialect
+from objref.archive import tar
+from objref.dialects.criu.files import File, Member, Numbering, PagemapFile, PagesFile, open_file
+from objref.dialects.criu.finish import Folder, Storage, finish_folders
+from objref.dialects.criu.kinds import KIND, KINDS, ROLES, parse_name
+from objref.dialects.criu.refs import LayerState
 from objref.dialects.events import Event, Note, Run, Whole
-from objref.dialects.tar_header import BLOCK, is_header
 from objref.limits import DEFAULT, Limits
-
-if TYPE_CHECKING:
-    from objref.object import Object
 
 __all__ = ["CriuSplitter"]
 
@@ -136,24 +130,3 @@ class CriuSplitter:
             else:
                 member = file.member
                 folder.pages[base] = Storage(member.token, member.size, member.runs, member.real_size)
-
-
-def _decodes(found: Object) -> bool:
-    from objref.dialects.criu_view import decodes
-
-    return decodes(found)
-
-
-def _decode(found: Object) -> dict[str, Any]:
-    from objref.dialects.criu_view import decode
-
-    return decode(found)
-
-
-def _brief(found: Object) -> str:
-    from objref.dialects.criu_view import brief
-
-    return brief(found)
-
-
-DIALECT = Dialect("criu", KINDS, ROLES, lambda head: is_header(head[:BLOCK]), CriuSplitter, _decodes, _decode, _brief)

@@ -166,7 +166,8 @@ MESSAGES = {spec.kind: spec.message for spec in FILES.values() if spec.message} 
 LEGACY_FILE_KINDS = {
     1: "reg-file", 2: "pipe-file", 3: "fifo-file", 4: "inet-file", 5: "unix-file", 6: "eventfd-file",
     7: "eventpoll-file", 8: "inotify-file", 9: "signalfd-file", 10: "packet-file", 11: "tty-file",
-    12: "fanotify-file", 13: "netlink-file", 14: "ns-file", 15: "tun-file", 16: "ext-file", 17: "timerfd-file", 19: "bpfmap-file", 20: "pidfd-file",
+    12: "fanotify-file", 13: "netlink-file", 14: "ns-file", 15: "tun-file", 16: "ext-file",
+    17: "timerfd-file", 19: "bpfmap-file", 20: "pidfd-file",
 }  # fmt: skip
 
 ROLES: tuple[Role, ...] = (

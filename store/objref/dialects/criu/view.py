@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from objref.dialects.criu_files import ImageFile, Member, Numbering
-from objref.dialects.criu_kinds import FILES, MESSAGES, FileKind, ImageName, parse_name
-from objref.dialects.criu_payload import PayloadFile
-from objref.dialects.criu_refs import LayerState
-from objref.dialects.criu_show import parse, payload_to_crit, to_crit
+from objref.dialects.criu.files import ImageFile, Member, Numbering
+from objref.dialects.criu.kinds import FILES, MESSAGES, FileKind, ImageName, parse_name
+from objref.dialects.criu.payload import PayloadFile
+from objref.dialects.criu.refs import LayerState
+from objref.dialects.criu.show import parse, payload_to_crit, to_crit
 from objref.dialects.events import Event, Objects, Run, Whole
 from objref.errors import FormatError, UsageError
 from objref.limits import DEFAULT

@@ -21,11 +21,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from objref.dialects.paths import AnyPath, OnSkip, naming, refuse, shown
-from objref.dialects.tar_header import END_OF_ARCHIVE, padding
-from objref.dialects.tar_member import Member, MemberType, Runs
-from objref.dialects.tar_sparse import RUNS_MAX
-from objref.dialects.tar_write import encode_member
+from objref.archive.paths import AnyPath, OnSkip, naming, refuse, shown
+from objref.archive.tar_header import END_OF_ARCHIVE, padding
+from objref.archive.tar_member import Member, MemberType, Runs
+from objref.archive.tar_sparse import RUNS_MAX
+from objref.archive.tar_write import encode_member
 from objref.errors import SourceError, UsageError
 
 __all__ = ["read_directory"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from objref.dialects.tar_header import CHECKSUM, FLAGS, HEADER, POSIX_MAGIC, padding
-from objref.dialects.tar_member import Member
-from objref.dialects.tar_pax import encode_record, encode_time
-from objref.dialects.tar_sparse import encode_map
+from objref.archive.tar_header import CHECKSUM, FLAGS, HEADER, POSIX_MAGIC, padding
+from objref.archive.tar_member import Member
+from objref.archive.tar_pax import encode_record, encode_time
+from objref.archive.tar_sparse import encode_map
 from objref.errors import LimitError, UsageError
 from objref.limits import DEFAULT, Limits
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
-from objref.dialects.paths import naming
+from objref.archive.paths import naming
 from objref.errors import FormatError, SourceError, UsageError
 
 __all__ = ["CHUNK", "Input", "Readable"]

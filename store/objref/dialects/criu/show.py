@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from objref.dialects.criu_show_message import DecodeError, parse, show
-from objref.dialects.criu_show_payload import PAYLOADS
-from objref.dialects.criu_show_rules import RULES, Json
+from objref.dialects.criu.show_message import DecodeError, parse, show
+from objref.dialects.criu.show_payload import PAYLOADS
+from objref.dialects.criu.show_rules import RULES, Json
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

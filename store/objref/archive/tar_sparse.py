@@ -5,14 +5,14 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from objref.dialects.tar_header import BLOCK, natural, number, padding
-from objref.dialects.tar_pax import decimal
+from objref.archive.tar_header import BLOCK, natural, number, padding
+from objref.archive.tar_pax import decimal
 from objref.errors import FormatError, LimitError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from objref.dialects.tar_member import Runs
+    from objref.archive.tar_member import Runs
 
 __all__ = [
     "OLD_SPARSE",

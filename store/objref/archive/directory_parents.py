@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from objref.dialects.paths import AnyPath, OnSkip, refuse, shown
+from objref.archive.paths import AnyPath, OnSkip, refuse, shown
 from objref.errors import FormatError, LimitError, SourceError, UsageError
 from objref.limits import DEFAULT, Limits
 

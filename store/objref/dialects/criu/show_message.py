@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from objref.dialects.criu_schema import message_class
-from objref.dialects.criu_show_rules import BASE64, HEX, PLAIN, RULES, TEXT, Json, Numbers, Render, Rule
+from objref.dialects.criu.schema import message_class
+from objref.dialects.criu.show_rules import BASE64, HEX, PLAIN, RULES, TEXT, Json, Numbers, Render, Rule
 from objref.errors import FormatError
 
 if TYPE_CHECKING:

@@ -1,0 +1,51 @@
+"""The CRIU dialect: directories that `criu dump` wrote, and archives of them (docs/criu.md).
+
+splitter  a tar stream → members, folders, layers
+kinds     what each image file holds, which ids its objects have
+files     one image file, item by item; payload: those with raw bytes between
+refs      what each message refers to; finish: what can only be said at the end
+memory    page maps → memory by address
+view      objects for people and for JSON; show*: as `crit show` writes fields; schema/: the protobuf messages
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from objref.archive.tar_header import BLOCK, is_header
+from objref.dialects.criu.kinds import KINDS, ROLES
+from objref.dialects.dialect import Dialect
+
+if TYPE_CHECKING:
+    from objref.dialects.events import Splitter
+    from objref.limits import Limits
+    from objref.object import Object
+
+__all__ = ["DIALECT"]
+
+
+def _splitter(limits: Limits) -> Splitter:
+    from objref.dialects.criu.splitter import CriuSplitter
+
+    return CriuSplitter(limits)
+
+
+def _decodes(found: Object) -> bool:
+    from objref.dialects.criu.view import decodes
+
+    return decodes(found)
+
+
+def _decode(found: Object) -> dict[str, Any]:
+    from objref.dialects.criu.view import decode
+
+    return decode(found)
+
+
+def _brief(found: Object) -> str:
+    from objref.dialects.criu.view import brief
+
+    return brief(found)
+
+
+DIALECT = Dialect("criu", KINDS, ROLES, lambda head: is_header(head[:BLOCK]), _splitter, _decodes, _decode, _brief)
