@@ -1,8 +1,8 @@
 """One object by its id, against what else one could use: `python bench/lookup.py --quick`.
 
-Same run, same data, same ids: uniform random, warm, one core. objref reads `files[id]` of an uncompressed image, with its
-checksums verified (at first touch, which is the first, discarded round). lmdb is asked twice: with ready-made keys, which is
-lmdb.get alone and what the target is set against, and from the integer, as a program that has an id would ask.
+Same run, same data, same ids: uniform random, warm, one core. objref reads `files[id]` of an uncompressed image,
+with its checksums verified (at first touch, before the clock starts). lmdb is asked twice: with ready-made keys,
+which is lmdb.get alone and what the target is set against, and from the integer, as a program with an id would ask.
 """
 
 from __future__ import annotations
@@ -89,9 +89,7 @@ def call(get: Callable[[Any], Any], keys: Sequence[Any]) -> float:
 
 def scan(path: Path, wanted: int) -> bytes:
     """What CRIU and crit do: decode item after item until the one that is wanted."""
-    from objref.dialects.criu_schema import message_class
-
-    parse, unpack = message_class("file_entry").FromString, making.LENGTH.unpack_from
+    parse, unpack = _parser("file_entry"), making.LENGTH.unpack_from
     data, at = path.read_bytes(), 8
     while at < len(data):
         length = unpack(data, at)[0]
@@ -99,6 +97,12 @@ def scan(path: Path, wanted: int) -> bytes:
             return data[at + 4 : at + 4 + length]
         at += 4 + length
     raise KeyError(wanted)
+
+
+def _parser(name: str) -> Callable[[bytes], Any]:
+    from objref.dialects.criu.schema import message_class
+
+    return message_class(name).FromString
 
 
 def lookups(data: Data, n: int) -> dict[str, measuring.Samples]:
@@ -110,7 +114,7 @@ def lookups(data: Data, n: int) -> dict[str, measuring.Samples]:
     db = sqlite3.connect(data.database)
     db.execute(f"pragma mmap_size = {1 << 36}")
     db.execute("begin")
-    select = db.cursor().execute
+    select, query = db.cursor().execute, "select message from files where id = ?"
     with (
         objref.open(data.images["raw"], access="map") as raw,
         objref.open(data.images["zstd"], access="map") as zstd,
@@ -124,9 +128,9 @@ def lookups(data: Data, n: int) -> dict[str, measuring.Samples]:
             HOT: partial(get_items, raw["file"], ids),
             "dict in memory": partial(get_items, held, ids),
             LMDB: partial(call, txn.get, packed),
-            "lmdb.get, packing the id": partial(call, lambda i, get=txn.get, pack=KEY.pack: get(pack(i)), ids),
+            "lmdb.get, packing the id": partial(call, lambda i: txn.get(KEY.pack(i)), ids),
             "sqlite by rowid, one transaction": partial(
-                call, lambda i: select("select message from files where id = ?", (i,)).fetchone()[0], ids[: GETS // 4]
+                call, lambda i: select(query, (i,)).fetchone()[0], ids[: GETS // 4]
             ),
             "objref files[id], compressed": partial(get_items, zstd["file"], ids[: GETS // 20]),
             # The middle one is the mean of uniform lookups.
@@ -208,13 +212,9 @@ def shells(data: Data, n: int) -> dict[str, measuring.Samples]:
 def show(count: int, found: dict[str, dict[str, measuring.Samples]]) -> dict[str, Any]:
     """Print the tables of one N; returns what goes into the JSON."""
     one, opened, shell = found["lookup"], found["open"], found["shell"]
-    ratios = {name: measuring.ratio(s, one[LMDB]) for name, s in one.items()}
-    rows = [(k, f"{s.median:,.0f}", f"{s.best:,.0f}", f"{s.spread:.0%}", f"{ratios[k]:,.2f}") for k, s in one.items()]
-    measuring.table(f"One object of {count:,} by its id", ("", "ns, median", "ns, best", "spread", "x lmdb.get"), rows)
-    rows = [(k, f"{s.median * 1e6:.1f}", f"{s.best * 1e6:.1f}", f"{s.spread:.0%}") for k, s in opened.items()]
-    measuring.table(f"Opening {count:,} objects in a warm process", ("", "µs, median", "µs, best", "spread"), rows)
-    rows = [(k, f"{s.median * 1e3:.1f}", f"{s.best * 1e3:.1f}", f"{s.spread:.0%}") for k, s in shell.items()]
-    measuring.table(f"From the shell, {count:,} objects", ("", "ms, median", "ms, best", "spread"), rows)
+    _table(f"One object of {count:,} by its id", "ns", 1, one, LMDB)
+    _table(f"Opening {count:,} objects in a warm process", "µs", 1e6, opened, "lmdb.open, begin")
+    _table(f"From the shell, {count:,} objects", "ms", 1e3, shell, "python -c pass")
     against = {name: measuring.ratio(one[HOT], s) for name, s in one.items()}
     reached = {
         "hot": [against[LMDB], TARGETS["hot"]],
@@ -227,6 +227,18 @@ def show(count: int, found: dict[str, dict[str, measuring.Samples]]) -> dict[str
         "files[id] against": against,
         "targets": {k: {"measured": m, "at most": t, "reached": m <= t} for k, (m, t) in reached.items()},
     }
+
+
+def _table(title: str, unit: str, scale: float, found: dict[str, measuring.Samples], peer: str) -> None:
+    rows = []
+    for name, s in found.items():
+        times = [_short(value * scale) for value in (s.median, s.best)]
+        rows.append((name, *times, f"{s.spread:.0%}", _short(measuring.ratio(s, found[peer]))))
+    measuring.table(title, ("", f"{unit}, median", f"{unit}, best", "spread", f"x {peer}"), rows)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def plot(path: str, results: list[dict[str, Any]]) -> None:

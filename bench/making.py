@@ -14,13 +14,15 @@ from struct import Struct
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["file_messages", "pages", "write_files_image", "write_memory_image"]
+__all__ = ["file_messages", "pages", "write_descriptors_image", "write_files_image", "write_memory_image"]
 
 SEED = 2009
-COMMON_MAGIC, INVENTORY, FILES, PAGEMAP = 0x54564319, 0x58313116, 0x56303138, 0x56084025
+COMMON_MAGIC, INVENTORY, FILES, FDINFO, PAGEMAP = 0x54564319, 0x58313116, 0x56303138, 0x56213732, 0x56084025
 LENGTH, MAGICS = Struct("<I"), Struct("<II")
 PAGE = 4096
 BATCH = 256
+MEMORY = 0x7F0000000000
+"""Where the pages of a made task begin."""
 
 FOLDERS = (
     "/usr/lib/x86_64-linux-gnu/", "/usr/lib/python3.13/lib-dynload/", "/var/lib/postgresql/17/main/base/16384/",
@@ -54,16 +56,17 @@ def file_messages(count: int, seed: int = SEED) -> Iterator[bytes]:
     draw = random.Random(seed)
     bodies = [_body(draw) for _ in range(499)]
     for number in range(1, count + 1):
-        before, name, after = bodies[number * 7919 % 499]
+        before, (folder, suffix), after = bodies[number * 7919 % 499]
         key = varint(number)
-        name = b"%b%011x%b" % (name[0], draw.getrandbits(44), name[1])
+        name = b"%b%011x%b" % (folder, draw.getrandbits(44), suffix)
         reg = b"\x08%b%b%b\x32%c%b%b" % (key, before, OWNER, len(name), name, after)
         yield b"\x08\x01\x10%b\x1a%b%b" % (key, VARINTS[len(reg)], reg)
 
 
 def _body(draw: random.Random) -> tuple[bytes, tuple[bytes, bytes], bytes]:
     """Flags and position; folder and suffix; size and mode: what files of a process share."""
-    before = b"\x10" + varint(draw.choice((0, 1, 2, 0o2000, 0o100000, 0o2102001))) + b"\x18" + varint(draw.choice((0, 0, draw.getrandbits(20))))
+    flags, position = draw.choice((0, 1, 2, 0o2000, 0o100000, 0o2102001)), draw.choice((0, 0, draw.getrandbits(20)))
+    before = b"\x10" + varint(flags) + b"\x18" + varint(position)
     name = draw.choice(FOLDERS).encode(), draw.choice(SUFFIXES).encode()
     after = b"\x40" + varint(draw.getrandbits(draw.randrange(1, 27))) + b"\x50" + varint(0o100644)
     if draw.random() < 0.4:  # files that are mapped come with their build id
@@ -87,6 +90,17 @@ def write_files_image(folder: Path, count: int, seed: int = SEED) -> int:
         return out.tell()
 
 
+def write_descriptors_image(folder: Path, count: int) -> int:
+    """A directory with inventory.img and one fdinfo of `count` descriptors of 1000 files: the most references."""
+    size = write_files_image(folder, 1000)
+    with open(folder / "fdinfo-2.img", "wb") as out:
+        out.write(MAGICS.pack(COMMON_MAGIC, FDINFO))
+        for number in range(1, count + 1):
+            message = b"\x08%b\x10\x00\x18\x01\x20%b" % (varint(number * 17 % 1000 + 1), varint(number))
+            out.write(LENGTH.pack(len(message)) + message)
+        return size + out.tell()
+
+
 def _write_inventory(folder: Path) -> None:
     message = b"\x08\x02\x10\x01\x20\x01"
     (folder / "inventory.img").write_bytes(MAGICS.pack(COMMON_MAGIC, INVENTORY) + LENGTH.pack(len(message)) + message)
@@ -99,7 +113,7 @@ def own_pages(limit: int = 64 << 20) -> Pages:
     """Distinct pages of this process' private memory, none of them zero: what a dump of it would hold."""
     found: dict[bytes, None] = {}
     with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", buffering=0) as memory:
-        areas = [m for line in maps if (m := re.match(r"([0-9a-f]+)-([0-9a-f]+) rw-p .{29,}", line)) and "[v" not in line]
+        areas = [m for line in maps if (m := re.match(r"([0-9a-f]+)-([0-9a-f]+) rw-p ", line)) and "[v" not in line]
         for area in areas:
             start, stop = int(area[1], 16), int(area[2], 16)
             memory.seek(start)
@@ -130,9 +144,7 @@ def pages(count: int, seed: int = SEED, zero: float = 0.10, repeated: float = 0.
                     batch[first : first + 16] = 0
                 elif kind < zero + repeated:
                     batch[first : first + 16] = older[first : first + 16][: len(batch[first : first + 16])]
-        if draw.random() < 0.02 and n == BATCH:
-            older = batch.copy()
-        elif not len(older):
+        if (draw.random() < 0.02 and n == BATCH) or not len(older):
             older = batch.copy()
         yield batch.tobytes()
         count -= n
@@ -141,9 +153,9 @@ def pages(count: int, seed: int = SEED, zero: float = 0.10, repeated: float = 0.
 
 def _tell_apart(batch: Pages, draw: np.random.Generator) -> None:
     """Four new addresses in each page."""
-    words = batch.view("<u8")
-    rows = np.arange(len(batch))[:, None]
-    words[rows, draw.integers(0, PAGE // 8, (len(batch), 4))] = draw.integers(0x7F0000000000, 0x7FFFFFFFFFFF, (len(batch), 4), np.uint64)
+    words, rows = batch.view("<u8"), np.arange(len(batch))[:, None]
+    places = draw.integers(0, PAGE // 8, (len(batch), 4))
+    words[rows, places] = draw.integers(0x7F0000000000, 0x7FFFFFFFFFFF, places.shape, np.uint64)
 
 
 def write_memory_image(folder: Path, megabytes: int, seed: int = SEED) -> Path:
@@ -151,7 +163,7 @@ def write_memory_image(folder: Path, megabytes: int, seed: int = SEED) -> Path:
     folder.mkdir(parents=True)
     _write_inventory(folder)
     count = megabytes << 8
-    head, entry = b"\x08\x01", b"\x08" + varint(0x7F0000000000) + b"\x10" + varint(count) + b"\x20\x04"
+    head, entry = b"\x08\x01", b"\x08" + varint(MEMORY) + b"\x10" + varint(count) + b"\x20\x04"
     items = b"".join(LENGTH.pack(len(item)) + item for item in (head, entry))
     (folder / "pagemap-1.img").write_bytes(MAGICS.pack(COMMON_MAGIC, PAGEMAP) + items)
     with open(folder / "pages-1.img", "wb") as out:

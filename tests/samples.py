@@ -19,6 +19,7 @@ from typing import Any
 from xxhash import xxh3_64_intdigest as xxh3
 
 import objref
+from objref.container import ending
 from objref.container import format as f
 from objref.container import writer as container_writer
 from objref.container.output import Output
@@ -106,16 +107,16 @@ def write_events(path: Path, events: Sequence[ev.Event], options: Options | None
 
 def small_image(codec: str = "zstd", *, groups: bool = False, plain_tables: bool = False) -> bytes:
     """The bytes of a small image. `groups`: several of them; `plain_tables`: nothing of the index compressed."""
-    saved = container_writer.GROUP, container_writer.SMALL_TABLE
+    saved = container_writer.GROUP, ending.SMALL_TABLE
     container_writer.GROUP = 8192 if groups else saved[0]
-    container_writer.SMALL_TABLE = -1 if plain_tables else saved[1]
+    ending.SMALL_TABLE = -1 if plain_tables else saved[1]
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "small.objref"
             write_events(path, list(small_events()), Options(codec=codec, block_log2=12, page_block_log2=12))
             return path.read_bytes()
     finally:
-        container_writer.GROUP, container_writer.SMALL_TABLE = saved
+        container_writer.GROUP, ending.SMALL_TABLE = saved
 
 
 # -- every question that can be asked of an image -------------------------------------------------------------

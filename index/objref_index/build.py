@@ -184,27 +184,33 @@ class Columns:
     def _references(self, objects: int, spaces: list[SpaceTables]) -> dict[str, AnyArray]:
         if not self.source.count:
             return {}
-        source, role = self.source.take(), self.role.take()
-        order = np.argsort(source, kind="stable")
-        source, role = source[order], role[order]
-        layer, kind = self.target_layer.take()[order], self.target_kind.take()[order]
-        key = self.target_key.take()[order]
+        columns = (self.source, self.role, self.target_layer, self.target_kind, self.target_key)
+        source, role, layer, kind, key = _by_first([column.take() for column in columns])
         target = _resolve(layer, kind, key, spaces)
         lost = np.flatnonzero(target < 0)
-        live = np.flatnonzero(target >= 0)
         packed = kind[lost].astype("<u8") | layer[lost].astype("<u8") << np.uint64(16)
-        stored = target.copy()
-        stored[lost] = DANGLING_BIT + np.arange(len(lost))
+        live = np.flatnonzero(target >= 0).astype("<u4")
         back = live[np.argsort(target[live], kind="stable")]
+        stored = target.astype("<u4")
+        stored[lost] = DANGLING_BIT + np.arange(len(lost))
         return {
             "reference ends": _ends(source, objects),
-            "targets": stored.astype("<u4"),
+            "targets": stored,
             "roles": role,
             "referrer ends": _ends(target[back], objects),
             "sources": source[back],
             "source roles": role[back],
             "dangling": _interleave(key[lost], packed),
         }
+
+
+def _by_first(columns: list[AnyArray]) -> list[AnyArray]:
+    """Columns in ascending order of the first, which they often are: then nothing is copied."""
+    first = columns[0]
+    if np.all(first[1:] >= first[:-1]):
+        return columns
+    order = np.argsort(first, kind="stable").astype("<u4")
+    return [column[order] for column in columns]
 
 
 def _interleave(a: AnyArray, b: AnyArray) -> AnyArray:
@@ -238,10 +244,10 @@ def _count(kind: AnyArray, what: AnyArray) -> dict[int, tuple[int, int]]:
     return {k: (int(objects[k]), int(sizes[k])) for k in np.flatnonzero(objects).tolist()}
 
 
-def _resolve(layer: AnyArray, kind: AnyArray, key: U64, spaces: list[SpaceTables]) -> npt.NDArray[np.int64]:
-    """Ordinal of each named target, -1 where there is none."""
+def _resolve(layer: AnyArray, kind: AnyArray, key: U64, spaces: list[SpaceTables]) -> npt.NDArray[np.int32]:
+    """Ordinal of each named target, -1 where there is none. (Ordinals are below 2^31.)"""
     known = {(s.layer, s.kind): s for s in spaces}
-    target = np.full(len(key), -1, np.int64)
+    target = np.full(len(key), -1, np.int32)
     for (space_layer, space_kind), members in _groups(layer, kind):
         space = known.get((space_layer, space_kind))
         if space is not None and "ends" not in space.tables:
@@ -249,7 +255,7 @@ def _resolve(layer: AnyArray, kind: AnyArray, key: U64, spaces: list[SpaceTables
     return target
 
 
-def _lookup(space: SpaceTables, wanted: U64) -> npt.NDArray[np.int64]:
+def _lookup(space: SpaceTables, wanted: U64) -> npt.NDArray[np.int32]:
     shape, n = space.shape, space.shape.keys
     if shape.run:
         place = (wanted - np.uint64(shape.base)).astype(np.int64)
@@ -260,7 +266,7 @@ def _lookup(space: SpaceTables, wanted: U64) -> npt.NDArray[np.int64]:
         hit = np.zeros(len(wanted), bool)
         inside = place < n
         hit[inside] = keys[place[inside]] == wanted[inside]
-    found = np.full(len(wanted), -1, np.int64)
+    found = np.full(len(wanted), -1, np.int32)
     found[hit] = _ordinals(space, place[hit].astype(np.int64))
     return found
 

@@ -20,7 +20,7 @@ from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options, TableData
 from objref.dialects import events as ev
 from objref.dialects.dialect import Dialect
-from objref.dialects.registry import find
+from objref.dialects.registry import find, is_known
 from objref.errors import LimitError
 from objref.limits import DEFAULT, Limits
 from objref_index import FORM_BYTES
@@ -78,7 +78,7 @@ def import_image(
 
     with (
         Output(image, replace=replace) as output,
-        open_source(source, root=parent_root, on_skip=on_skip, limits=limits) as stream,
+        open_source(source, root=parent_root, on_skip=on_skip, known=is_known, limits=limits) as stream,
     ):
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
         try:

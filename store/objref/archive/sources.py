@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, Self
 
@@ -25,10 +26,13 @@ from objref.errors import FormatError, TruncatedError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
 __all__ = ["Source", "open_source"]
+
+Kind = Literal["directory", "tar", "stream"]
+Known = Callable[[bytes], bool]
 
 READ = 1 << 18  # uncompressed bytes taken at a time: from pipes 1.7 times as fast as whole chunks
 
@@ -42,13 +46,13 @@ class Source:
     def __init__(
         self,
         name: str,
-        kind: Literal["directory", "tar"],
+        kind: Kind,
         compression: str | None,
         pieces: Iterator[bytes],
         close: Callable[[], None],
     ) -> None:
         self.name = name
-        self.kind: Literal["directory", "tar"] = kind
+        self.kind: Kind = kind
         self.compression = compression
         self._chunks = _chunks(pieces)
         self._close = close
@@ -74,6 +78,7 @@ def open_source(
     *,
     root: AnyPath | None = None,
     on_skip: OnSkip = refuse,
+    known: Known = lambda head: False,
     limits: Limits = DEFAULT,
 ) -> Source:
     """Open a directory, a file or a binary file object (for standard input: `sys.stdin.buffer`).
@@ -84,7 +89,7 @@ def open_source(
     LimitError.
     """
     if not isinstance(source, str | bytes | os.PathLike):
-        return _open_stream(source, str(getattr(source, "name", "input")), lambda: None)
+        return _open_stream(source, str(getattr(source, "name", "input")), lambda: None, known)
     if os.path.isdir(source):
         folder, names = image_roots(source, root, on_skip=on_skip, limits=limits)
         pieces = read_directory(folder, only=names, on_skip=on_skip)
@@ -92,27 +97,35 @@ def open_source(
     with naming(os.fsencode(source)):
         file = open(source, "rb", buffering=0)  # noqa: SIM115 - the Source closes it
     try:
-        return _open_stream(file, os.fsdecode(source), file.close)
+        return _open_stream(file, os.fsdecode(source), file.close, known)
     except BaseException:
         file.close()
         raise
 
 
-def _open_stream(file: Readable, name: str, close: Callable[[], None]) -> Source:
+def _open_stream(file: Readable, name: str, close: Callable[[], None], known: Known) -> Source:
     _widen_pipe(file)
     source = Input(file, name)
     head = source.peek(BLOCK)
     if not head:
         raise TruncatedError(f"{name}: empty; expected a tar archive or a compressed one")
-    if is_header(head):
-        return Source(name, "tar", None, _plain(source), close)
-    compression = next((known for known in COMPRESSIONS if known.starts(head)), None)
+    if kind := _kind(head, known):
+        return Source(name, kind, None, _plain(source), close)
+    compression = next((codec for codec in COMPRESSIONS if codec.starts(head)), None)
     if compression is None:
         _explain(head, name)
     pieces, head = _peek_pieces(compression.decode(source), BLOCK)
-    if not is_header(head):
+    kind = _kind(head, known)
+    if kind is None:
         _explain(head, f"{name} ({compression.name})")
-    return Source(name, "tar", compression.name, pieces, close)
+    return Source(name, kind, compression.name, pieces, close)
+
+
+def _kind(head: bytes, known: Known) -> Kind | None:
+    """What uncompressed bytes are, by their first ones."""
+    if is_header(head):
+        return "tar"
+    return "stream" if known(head) else None
 
 
 def _widen_pipe(file: Readable) -> None:
@@ -224,7 +237,7 @@ def _known(head: bytes, table: tuple[tuple[bytes, str], ...]) -> str | None:
 
 
 def _describe(head: bytes) -> str:
-    inner = next((known.name for known in COMPRESSIONS if known.starts(head)), None)
+    inner = next((codec.name for codec in COMPRESSIONS if codec.starts(head)), None)
     if inner:
         return f"{inner} data inside the compressed data"
     if not head:

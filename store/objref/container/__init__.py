@@ -1,9 +1,20 @@
 """The container: one file of sections, blocks, groups, tables, a directory and a footer (docs/format.md).
 
-format  every byte layout, declared once
-blocks  one block: compress, check, preflight, decode
-source  where bytes are read from: a mapped file, a file, memory
-writer  one pass, append only
-reader  directory, checked blocks and tables, runs of a section
-output  the file under its temporary name
+format     every byte layout, declared once
+blocks     one block: check, preflight, decode
+
+source     where bytes are read from: a mapped file, a file, memory
+directory  reading, first layer: what is in the file and where
+tables     second layer: checked tables, and the index in them
+content    third layer: checked blocks, bytes of a section by address
+reader     all of it, and the stream
+
+writer     one pass, append only
+options    how sections are stored
+section    one section while it grows
+pages      pages that were stored before are stored once
+digest     SHA-256 of the stream, on a thread
+compress   batches of blocks, on threads
+ending     tables and entries of the directory, written last
+output     the file under its temporary name
 """

@@ -28,6 +28,8 @@ class Output:
         folder, name = os.path.split(self.path)
         if os.path.isdir(self.path):
             raise UsageError(f"{path}: is a directory, the image needs the name of a file")
+        if os.path.lexists(self.path) and not os.path.islink(self.path) and not os.path.isfile(self.path):
+            raise UsageError(f"{path}: is no regular file and is left alone; use - and the shell to write to it")
         if not replace and os.path.lexists(self.path):
             raise UsageError(f"{path}: exists already; remove it or say --force")
         self._folder = folder

@@ -3,8 +3,7 @@ sections 3 to 7).
 
 The stream comes in as runs, in order: `append(section, data)` and `append_pages(data)` keep the bytes, the
 order (braid) and the digest, and return the address that the bytes got. Several files may grow at once: runs
-of different
-sections may follow each other in any way. `finish` writes the index and the footer.
+of different sections may follow each other in any way. `finish` writes the index and the footer.
 """
 
 from __future__ import annotations
@@ -12,19 +11,20 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import OrderedDict, deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import local
-from typing import Any, NamedTuple
+from concurrent.futures import ThreadPoolExecutor
 
 from xxhash import xxh3_64_intdigest as xxh3
-from zstandard import MAX_COMPRESSION_LEVEL, ZstdCompressor
 
 from objref.container import format as f
 from objref.container.blocks import decompress
+from objref.container.compress import compress_all
 from objref.container.digest import StreamDigest
+from objref.container.ending import TableData, piece_entries, section_entry, space_entry, write_table
+from objref.container.options import Options, sound
 from objref.container.output import Output
 from objref.container.pages import PageTable
-from objref.errors import LimitError, UsageError
+from objref.container.section import Batch, GrowingSection
+from objref.errors import LimitError
 
 __all__ = ["ContainerWriter", "Options", "TableData"]
 
@@ -32,84 +32,20 @@ GROUP = 64 << 20
 PIECE_BUFFER = 8 << 20
 BATCH = 1 << 20
 STORED_MAX = (1 << 32) - (64 << 20)
-SMALL_TABLE = 256 << 10
 READ_BACK_BLOCKS = 64
 THREADS = 2
 IN_FLIGHT = 4
 """Batches between the stream and the file: enough to keep the threads busy."""
-
-_local = local()
-
-
-class Options(NamedTuple):
-    """How sections are stored. The defaults were chosen by measurement (docs/performance.md)."""
-
-    codec: str = "zstd"
-    """"zstd", or "raw": nothing compressed, everything can be mapped."""
-    level: int = 3
-    page_level: int = 1
-    block_log2: int = 14
-    bulk_log2: int = 16
-    """Blocks of sections that are read in long runs (unknown files, archives inside)."""
-    page_block_log2: int = 14
-    seen_pages: int = 512 << 10
-
-
-class TableData(NamedTuple):
-    """A table to store: `what` of the format, the space that owns it or 0, and its bytes."""
-
-    name: str
-    owner: int
-    data: bytes | memoryview
-
-
-class _Section:
-    """One growing section. Mutable."""
-
-    def __init__(self, number: int, name: str, role: int, codec: int, block_log2: int, level: int) -> None:
-        self.number, self.name, self.role = number, name, role
-        self.codec, self.block_log2 = codec, block_log2
-        self.level = level
-        self.pending = bytearray()
-        self.next = 0
-        """Address of the next byte."""
-        self.length = self.stored = 0
-        self.places: array[int] | None = array("Q") if role == f.PAGES else None
-        self.lengths: array[int] | None = array("I") if role == f.PAGES else None
-        self.close_piece()
-
-    def close_piece(self) -> None:
-        self.chunks: list[bytes | memoryview] = []
-        self.buffered = 0
-        self.ends = array("I")
-        self.checks = array("Q")
-        self.piece_length = self.piece_stored = 0
-        self.piece_address = self.next
-        self.offset = -1
-        """Where the piece starts in the file, once anything of it was written."""
-
-    @property
-    def block(self) -> int:
-        return 1 << self.block_log2
-
-
-class _Batch(NamedTuple):
-    """Blocks on their way into a section, perhaps still being compressed."""
-
-    section: _Section
-    content: bytearray
-    blocks: list[memoryview]
-    frames: Future[list[bytes | memoryview]] | None
 
 
 class ContainerWriter:
     """Writes one container to an `Output`. Mutable; unusable after its first error."""
 
     def __init__(self, output: Output, options: Options | None = None) -> None:
-        self.options = _sound(options or Options())
+        self.options = sound(options or Options())
         self._out = output
-        self._sections: list[_Section] = []
-        self._by_name: dict[str, _Section] = {}
+        self._sections: list[GrowingSection] = []
+        self._by_name: dict[str, GrowingSection] = {}
         self._digest = StreamDigest()
         self._runs = array("Q")
         self._pieces: list[f.Piece] = []
@@ -119,13 +55,13 @@ class ContainerWriter:
         self._group_start = f.SUPERBLOCK.size
         self._group_from = 0
         self._decoded: OrderedDict[int, bytes] = OrderedDict()
-        self._open: _Section | None = None
-        self._batches: deque[_Batch] = deque()
+        self._open: GrowingSection | None = None
+        self._batches: deque[Batch] = deque()
         self._executor: ThreadPoolExecutor | None = None
         output.write(f.encode_superblock())
-        self._braid_section: _Section | None = None
-        self._page_table: _Section | None = None
-        self._pages: _Section | None = None
+        self._braid_section: GrowingSection | None = None
+        self._page_table: GrowingSection | None = None
+        self._pages: GrowingSection | None = None
         self.seen = PageTable(self._append_new_pages, self._read_page, self.options.seen_pages)
 
     # -- the stream ----------------------------------------------------------------------------------------
@@ -215,7 +151,7 @@ class ContainerWriter:
         at &= section.block - 1
         return block[at : at + f.PAGE]
 
-    def _read_waiting(self, section: _Section, at: int) -> bytes:
+    def _read_waiting(self, section: GrowingSection, at: int) -> bytes:
         for batch in self._batches:
             if batch.section is section:
                 if at < len(batch.content):
@@ -229,16 +165,16 @@ class ContainerWriter:
 
     # -- blocks and pieces ---------------------------------------------------------------------------------
 
-    def _new(self, name: str, role: int, block_log2: int, level: int) -> _Section:
+    def _new(self, name: str, role: int, block_log2: int, level: int) -> GrowingSection:
         if len(self._sections) == 0xFFFE:
             raise LimitError("more than 65534 sections")
         f.encode_name(name)  # while it can still be told who asked
         codec = f.RAW if self.options.codec == "raw" and role != f.BRAID else f.ZSTD
-        section = _Section(len(self._sections) + 1, name, role, codec, block_log2, level)
+        section = GrowingSection(len(self._sections) + 1, name, role, codec, block_log2, level)
         self._sections.append(section)
         return section
 
-    def _append(self, section: _Section, data: bytes | memoryview) -> int:
+    def _append(self, section: GrowingSection, data: bytes | memoryview) -> int:
         address = section.next
         section.next += len(data)
         section.length += len(data)
@@ -251,13 +187,13 @@ class ContainerWriter:
         section.pending += rest
         return address
 
-    def _compress(self, section: _Section) -> None:
+    def _compress(self, section: GrowingSection) -> None:
         """Hand over the pending bytes. What is stored keeps its order: a few batches later, one by one."""
         content, section.pending = section.pending, bytearray()
         view = memoryview(content)
         blocks = [view[at : at + section.block] for at in range(0, len(content), section.block)]
-        frames = None if section.codec == f.RAW else self._threads.submit(_compress_all, section.level, blocks)
-        self._batches.append(_Batch(section, content, blocks, frames))
+        frames = None if section.codec == f.RAW else self._threads.submit(compress_all, section.level, blocks)
+        self._batches.append(Batch(section, content, blocks, frames))
         while len(self._batches) > IN_FLIGHT:
             self._store(self._batches.popleft())
 
@@ -267,7 +203,7 @@ class ContainerWriter:
             self._executor = ThreadPoolExecutor(THREADS, "objref-zstd")
         return self._executor
 
-    def _store(self, batch: _Batch) -> None:
+    def _store(self, batch: Batch) -> None:
         """Put the blocks of a batch into the piece of their section."""
         section, blocks, length = batch.section, batch.blocks, len(batch.content)
         stored = blocks if batch.frames is None else batch.frames.result()
@@ -281,7 +217,7 @@ class ContainerWriter:
         if section.buffered >= PIECE_BUFFER or section.places is not None:
             self._write(section)
 
-    def _keep(self, section: _Section, kept: bytes | memoryview, length: int) -> None:
+    def _keep(self, section: GrowingSection, kept: bytes | memoryview, length: int) -> None:
         if section.places is not None and section.lengths is not None:
             section.places.append((section.offset + section.piece_stored) << 24 | len(kept))
             section.lengths.append(length)
@@ -291,7 +227,7 @@ class ContainerWriter:
         section.ends.append(section.piece_stored)
         section.checks.append(xxh3(kept))
 
-    def _open_for(self, section: _Section) -> None:
+    def _open_for(self, section: GrowingSection) -> None:
         """Make the section the one whose piece the end of the file belongs to."""
         if self._open is section:
             return
@@ -302,14 +238,14 @@ class ContainerWriter:
         section.offset = self._out.position
         self._open = section
 
-    def _write(self, section: _Section) -> None:
+    def _write(self, section: GrowingSection) -> None:
         """Write what is buffered; the piece stays open while nothing else is written."""
         self._open_for(section)
         self._out.write(b"".join(section.chunks))
         section.chunks = []
         section.buffered = 0
 
-    def _close_piece(self, section: _Section) -> None:
+    def _close_piece(self, section: GrowingSection) -> None:
         """The end of a piece: from here on its blocks are in the trailer to come."""
         if section.buffered:
             self._write(section)
@@ -393,11 +329,11 @@ class ContainerWriter:
         if self.stream_length > self._group_from or not self._groups:
             self._end_group()
         arrays = {
-            f.SECTIONS: [self._section_entry(s) for s in self._sections],
+            f.SECTIONS: [section_entry(s) for s in self._sections],
             f.GROUPS: [f.GROUP_ENTRY.pack(*group) for group in self._groups],
-            f.PIECES: self._piece_entries(),
-            f.TABLES: [self._write_table(table) for table in tables],
-            f.SPACES: [_space_entry(s) for s in spaces],
+            f.PIECES: piece_entries(self._pieces, self._piece_groups),
+            f.TABLES: [write_table(self._out, table, self.options.level) for table in tables],
+            f.SPACES: [space_entry(s) for s in spaces],
             f.KINDS: [f.KIND_ENTRY.pack(k.id, 0, 0, k.objects, k.bytes, f.encode_name(k.name)) for k in kinds],
             f.ROLES: [f.ROLE_ENTRY.pack(r.id, ord(r.strength), 0, 0, f.encode_name(r.name)) for r in roles],
         }
@@ -417,86 +353,9 @@ class ContainerWriter:
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
 
-    def _section_entry(self, s: _Section) -> bytes:
-        flags = f.CRITICAL if s.role != f.STRAND else 0
-        return f.SECTION_ENTRY.pack(
-            s.number, s.role, s.codec, s.block_log2, flags, 0, s.length, s.stored, f.encode_name(s.name)
-        )
-
-    def _piece_entries(self) -> list[bytes]:
-        order = sorted(range(len(self._pieces)), key=lambda i: (self._pieces[i].section, self._pieces[i].address))
-        return [
-            f.PIECE_ENTRY.pack(
-                p.section, 0, self._piece_groups[i], p.address, p.length, p.offset, p.blocks, p.first_block, 0
-            )
-            for i, p in ((i, self._pieces[i]) for i in order)
-        ]
-
-    def _write_table(self, table: TableData) -> bytes:
-        data = memoryview(table.data).cast("B")
-        what, length = f.TABLE_IDS[table.name], len(data)
-        if length <= SMALL_TABLE:
-            packed = ZstdCompressor(level=self.options.level).compress(data)
-            if len(packed) < length:
-                offset = self._out.position
-                self._out.write(packed)
-                return f.TABLE_ENTRY.pack(
-                    what, table.owner, f.ZSTD, f.STRIPE_LOG2, 0, offset, len(packed), length, xxh3(packed), 0
-                )
-        self._out.align(f.TABLE_ALIGN)
-        offset = self._out.position
-        self._out.write(data)
-        check = self._write_stripes(data) if length > f.STRIPE else xxh3(data)
-        return f.TABLE_ENTRY.pack(what, table.owner, f.RAW, f.STRIPE_LOG2, 0, offset, length, length, check, 0)
-
-    def _write_stripes(self, data: memoryview) -> int:
-        self._out.align(8)
-        checks = b"".join(f.CHECK.pack(xxh3(data[at : at + f.STRIPE])) for at in range(0, len(data), f.STRIPE))
-        self._out.write(checks)
-        return xxh3(checks)
-
-
-def _sound(options: Options) -> Options:
-    """UsageError for options that would make a file that no reader opens."""
-    if options.codec not in f.CODEC_NAMES:
-        raise UsageError(f"codec must be one of {', '.join(f.CODEC_NAMES)}, not {options.codec!r}")
-    for name in ("block_log2", "bulk_log2", "page_block_log2"):
-        log2 = getattr(options, name)
-        if not f.BLOCK_LOG2_MIN <= log2 <= f.BLOCK_LOG2_MAX:
-            raise UsageError(f"{name} must be {f.BLOCK_LOG2_MIN}…{f.BLOCK_LOG2_MAX}, not {log2}")
-    for level in (options.level, options.page_level):
-        if not 0 < level <= MAX_COMPRESSION_LEVEL:
-            raise UsageError(f"levels of zstd are 1…{MAX_COMPRESSION_LEVEL}, not {level}")
-    return options
-
-
-def _compress_all(level: int, blocks: list[memoryview]) -> list[bytes | memoryview]:
-    """Frames of the blocks; a block that would not shrink stays as it is. Runs on the threads of a writer."""
-    compressor = _compressor(level)
-    if len(blocks) > 1 and hasattr(compressor, "multi_compress_to_buffer"):
-        # One call for all: it lets go of the interpreter lock once, not for each block.
-        many: Any = compressor.multi_compress_to_buffer(list(blocks))
-        frames = [many[i].tobytes() for i in range(len(blocks))]
-    else:  # the pure-Python backend of zstandard has no batch call
-        frames = [compressor.compress(block) for block in blocks]
-    return [frame if len(frame) < len(block) else block for frame, block in zip(frames, blocks, strict=True)]
-
-
-def _compressor(level: int) -> ZstdCompressor:
-    """One for each thread and level: they must not be shared."""
-    known: dict[Any, ZstdCompressor] = _local.__dict__
-    found = known.get(level)
-    if found is None:
-        found = known[level] = ZstdCompressor(level=level)
-    return found
-
 
 def _little(values: array[int]) -> bytes:
     if sys.byteorder == "big":
         values = array(values.typecode, values)
         values.byteswap()
     return values.tobytes()
-
-
-def _space_entry(s: f.SpaceEntry) -> bytes:
-    return f.SPACE_ENTRY.pack(*s[:11], bytes(14), f.encode_name(s.name))

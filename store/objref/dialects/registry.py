@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from objref.limits import Limits
     from objref.object import Object
 
-__all__ = ["NAMES", "dialect", "find"]
+__all__ = ["NAMES", "dialect", "find", "is_known"]
 
-NAMES = ("criu",)
+NAMES = ("criu", "dobriyan")
 """Packages beside this file. The order is that in which `find` asks them."""
 
 
@@ -33,6 +33,11 @@ def find(head: bytes) -> Dialect:
         if found.detect(head):
             return found
     raise UnsupportedError(f"not a stream of a known dialect ({', '.join(NAMES)}): it starts with {head[:16].hex(' ')}")
+
+
+def is_known(head: bytes) -> bool:
+    """Whether a stream that starts with these bytes has a dialect."""
+    return any(dialect(name).detect(head) for name in NAMES)
 
 
 def _unknown(name: str) -> Dialect:

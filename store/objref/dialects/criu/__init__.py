@@ -2,8 +2,11 @@
 
 splitter  a tar stream → members, folders, layers
 kinds     what each image file holds, which ids its objects have
-files     one image file, item by item; payload: those with raw bytes between
-refs      what each message refers to; finish: what can only be said at the end
+files     which class takes which file apart
+member    files that nobody looks into: raw, pages; what all the others begin with
+items     image files, item by item; special ones: fdtable, pagemap, groups (cgroup, seccomp), payload (raw bytes)
+refs      what each message refers to; refs_files: those of open files
+state     where the above leave what they found; finish: what can only be said at the end
 memory    page maps → memory by address
 view      objects for people and for JSON; show*: as `crit show` writes fields; schema/: the protobuf messages
 """

@@ -11,10 +11,11 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from objref.dialects.criu.files import Numbering, Pagemap
 from objref.dialects.criu.kinds import KIND, LEGACY_FILE_KINDS
+from objref.dialects.criu.member import Numbering
 from objref.dialects.criu.memory import Places, Segments, memory_of
-from objref.dialects.criu.refs import LayerState, Outbox
+from objref.dialects.criu.pagemap import Pagemap
+from objref.dialects.criu.state import LayerState, Outbox
 from objref.dialects.events import Alias, Derived, Edges, Event, Forget, Layers, Note, Retarget
 
 __all__ = ["Folder", "Storage", "finish_folders"]

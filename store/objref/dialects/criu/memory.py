@@ -15,8 +15,8 @@ from objref.container.format import ADDRESS_MASK
 from objref.dialects.events import Note
 
 if TYPE_CHECKING:
-    from objref.dialects.criu.files import Pagemap
     from objref.dialects.criu.finish import Folder, Storage
+    from objref.dialects.criu.pagemap import Pagemap
 
 __all__ = ["Places", "Segments", "memory_of"]
 

@@ -1,29 +1,19 @@
 """References of the CRIU dialect: what each message refers to (docs/criu.md has the table).
 
-`EXTRACT` maps a message name to a function that tells an `Outbox` what one object of it refers to. What needs two
-messages to decide (namespaces of CRIU itself, descriptors in an epoll, zombies) is remembered here and settled
-at the end of the stream by criu_finish.py.
+`EXTRACT` maps a message name to a function that tells an `Outbox` what one object of it refers to; those of open
+files are in refs_files.py. What needs two messages to decide (namespaces of CRIU itself, descriptors in an epoll,
+zombies) is remembered in the `LayerState` and settled at the end of the stream by finish.py.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
-from typing import Any
 
-from objref.dialects.criu.kinds import KIND, LEGACY_FILE_KINDS, ROLE
+from objref.dialects.criu.kinds import KIND
+from objref.dialects.criu.refs_files import FILE, FILE_KINDS, OPEN_FILES, REG, Extract, Message
+from objref.dialects.criu.state import Outbox
 
-__all__ = ["EXTRACT", "FILE_KINDS", "LayerState", "Outbox"]
-
-Message = Any
-"""A protobuf message; its fields are known by name only."""
-
-FILE = KIND["file"]
-FILE_KINDS = {number: KIND[name] for number, name in LEGACY_FILE_KINDS.items()}
-"""fd_types -> the kind that a reference to such a file names until it is known whether there is a files.img."""
-REG = FILE_KINDS[1]
-OWNER_KIND = {0: KIND["core"], 1: KIND["task"], 2: KIND["task"]}
-"""fown.pid_type: a thread, a process, a group."""
+__all__ = ["EXTRACT"]
 
 NS_FIELDS = (
     "net_ns_id",
@@ -43,72 +33,6 @@ VMA_REGULAR = 1 << 0
 VMA_OUTSIDE = 1 << 2 | 1 << 3 | 1 << 12 | 1 << 16 | 1 << 17  # vsyscall, vdso, vvar, guard, uprobes
 VMA_FILE = 1 << 6 | 1 << 7
 VMA_ANON_SHARED, VMA_SYSVIPC, VMA_SOCKET, VMA_MEMFD = 1 << 8, 1 << 10, 1 << 11, 1 << 14
-
-
-class LayerState:
-    """What one image directory told, for the end of the stream. Mutable."""
-
-    def __init__(self) -> None:
-        self.present: dict[str, set[int]] = {}
-        """Kind -> numbers in the names of files of that kind."""
-        self.tasks: list[tuple[int, int, list[int]]] = []
-        """(ordinal, pid, threads)"""
-        self.states: dict[int, int] = {}
-        self.ids: list[tuple[int, int, int, list[int]]] = []
-        """(ordinal, pid, files_id, namespaces that must be in the image when they are not CRIU's own)"""
-        self.root_ids: set[int] = set()
-        self.root_cg_set = 0
-        self.epolls: list[tuple[int, int, list[int]]] = []
-        """(ordinal, file id, descriptors watched)"""
-        self.keys: dict[str, set[int]] = {}
-        """Keys of the kinds that later references ask for."""
-        self.page_size = 0
-        self.fd_tables: dict[int, array[int]] = {}
-        """files_id -> descriptors"""
-        self.epoll_fds: dict[int, set[int]] = {}
-        """files_id -> file ids of the epolls in the table"""
-        self.pipes: set[int] = set()
-        self.unix = array("Q"), array("I")
-        self.inet: list[tuple[int, int]] = []
-        self.locks: list[tuple[int, int, int]] = []
-        self.mounts: list[tuple[int, int, int, int]] = []
-        """(ordinal, mnt_id, parent, device)"""
-        self.mount_ids: set[int] = set()
-        self.devices: list[tuple[int, int, int, int, int]] = []
-        """(ordinal, ns, peer_ifindex, peer_nsid, master)"""
-        self.net_ids: dict[tuple[int, int], int] = {}
-        self.has_files_img = False
-
-
-class Outbox:
-    """References of the objects of one batch, as columns. Mutable; `source` is the ordinal they come from."""
-
-    __slots__ = ("keys", "kinds", "number", "roles", "source", "sources", "state")
-
-    def __init__(self, state: LayerState) -> None:
-        self.state = state
-        self.source = 0
-        self.number = 0
-        """The number in the name of the file."""
-        self.sources, self.roles = array("I"), array("B")
-        self.kinds, self.keys = array("H"), array("Q")
-
-    def refer(self, role: str, kind: int, key: int) -> None:
-        """One reference from the current object."""
-        self.sources.append(self.source)
-        self.roles.append(ROLE[role])
-        self.kinds.append(kind)
-        self.keys.append(key)
-
-
-def _owner(fown: Message, out: Outbox) -> None:
-    if fown.pid:
-        out.refer("owner", OWNER_KIND.get(fown.pid_type, KIND["task"]), fown.pid)
-
-
-def _mount(mnt_id: int, out: Outbox) -> None:
-    if mnt_id > 0:
-        out.refer("mount", KIND["mnt"], mnt_id)
 
 
 def _task(m: Message, out: Outbox) -> None:
@@ -207,172 +131,6 @@ def _fdinfo(m: Message, out: Outbox) -> None:
         out.state.epoll_fds.setdefault(out.number, set()).add(m.id)
 
 
-# -- open files ---------------------------------------------------------------------------------------------
-
-
-def _reg(m: Message, out: Outbox) -> None:
-    _mount(m.mnt_id, out)
-    _owner(m.fown, out)
-
-
-def _pipe(m: Message, out: Outbox) -> None:
-    out.state.pipes.add(m.pipe_id)
-    out.refer("pipe", KIND["pipe"], m.pipe_id)
-    _owner(m.fown, out)
-
-
-def _fifo(m: Message, out: Outbox) -> None:
-    out.state.pipes.add(m.pipe_id)
-    out.refer("pipe", KIND["pipe"], m.pipe_id)
-    if m.HasField("regf_id"):
-        out.refer("regular", REG, m.regf_id)
-
-
-def _old_fifo(m: Message, out: Outbox) -> None:
-    """In fifo.img; before there was a regf_id, the path was the regular file of the same id."""
-    _fifo(m, out)
-    if not m.HasField("regf_id"):
-        out.refer("regular", REG, m.id)
-
-
-def _tty_file(m: Message, out: Outbox) -> None:
-    out.refer("tty", KIND["tty"], m.tty_info_id)
-    if m.HasField("regf_id"):
-        out.refer("regular", REG, m.regf_id)
-    _owner(m.fown, out)
-
-
-def _unix(m: Message, out: Outbox) -> None:
-    keys, ordinals = out.state.unix
-    keys.append(m.ino)
-    ordinals.append(out.source)
-    if m.peer:
-        out.refer("peer", KIND["unix"], m.peer)
-    if m.ns_id:
-        out.refer("namespace", KIND["ns"], m.ns_id)
-    _mount(m.mnt_id, out)
-    _owner(m.fown, out)
-
-
-def _inet(m: Message, out: Outbox) -> None:
-    out.state.inet.append((out.source, m.ino))
-    _in_namespace(m, out)
-
-
-def _in_namespace(m: Message, out: Outbox) -> None:
-    if m.ns_id:
-        out.refer("namespace", KIND["ns"], m.ns_id)
-    _owner(m.fown, out)
-
-
-def _tun(m: Message, out: Outbox) -> None:
-    if m.ns_id:
-        out.refer("namespace", KIND["ns"], m.ns_id)
-
-
-def _ns_file(m: Message, out: Outbox) -> None:
-    out.refer("namespace", KIND["ns"], m.ns_id)
-
-
-def _owned(m: Message, out: Outbox) -> None:
-    _owner(m.fown, out)
-
-
-def _epoll(m: Message, out: Outbox) -> None:
-    out.state.epolls.append((out.source, m.id, [t.tfd for t in m.tfd]))
-    _owner(m.fown, out)
-
-
-def _epoll_target(m: Message, out: Outbox) -> None:
-    """In eventpoll-tfd.img: what the epoll of that id watches."""
-    out.refer("watcher", FILE_KINDS[7], m.id)
-    out.state.epolls.append((out.source, m.id, [m.tfd]))
-
-
-def _inotify(m: Message, out: Outbox) -> None:
-    for mount in sorted({wd.f_handle.mnt_id for wd in m.wd}):
-        _mount(mount, out)
-    _owner(m.fown, out)
-
-
-def _inotify_watch(m: Message, out: Outbox) -> None:
-    """In inotify-wd.img."""
-    out.refer("watcher", FILE_KINDS[8], m.id)
-    _mount(m.f_handle.mnt_id, out)
-
-
-def _fanotify(m: Message, out: Outbox) -> None:
-    for mark in m.mark:
-        _fanotify_mark(mark, out)
-    _owner(m.fown, out)
-
-
-def _fanotify_mark(m: Message, out: Outbox) -> None:
-    if m.HasField("me"):
-        _mount(m.me.mnt_id, out)
-
-
-def _old_fanotify_mark(m: Message, out: Outbox) -> None:
-    """In fanotify-mark.img."""
-    out.refer("watcher", FILE_KINDS[12], m.id)
-    _fanotify_mark(m, out)
-
-
-def _memfd_file(m: Message, out: Outbox) -> None:
-    out.refer("inode", KIND["memfd"], m.inode_id)
-    _owner(m.fown, out)
-
-
-def _bpfmap(m: Message, out: Outbox) -> None:
-    out.refer("map", KIND["bpfmap-data"], m.map_id)
-    _owner(m.fown, out)
-
-
-def _pidfd(m: Message, out: Outbox) -> None:
-    if m.nspid > 0:
-        out.refer("target", KIND["task"], m.nspid)
-    _owner(m.fown, out)
-
-
-# file_entry.type -> (field of the entry, what it refers to)
-FILE_FIELDS: dict[int, tuple[str, Callable[[Message, Outbox], None]]] = {
-    2: ("pipe", _pipe),
-    3: ("fifo", _fifo),
-    4: ("isk", _inet),
-    5: ("usk", _unix),
-    6: ("efd", _owned),
-    7: ("epfd", _epoll),
-    8: ("ify", _inotify),
-    9: ("sgfd", _owned),
-    10: ("psk", _in_namespace),
-    11: ("tty", _tty_file),
-    12: ("ffy", _fanotify),
-    13: ("nlsk", _in_namespace),
-    14: ("nsf", _ns_file),
-    15: ("tunf", _tun),
-    16: ("ext", _owned),
-    17: ("tfd", _owned),
-    18: ("memfd", _memfd_file),
-    19: ("bpf", _bpfmap),
-    20: ("pidfd", _pidfd),
-}
-
-
-def _file(m: Message, out: Outbox) -> None:
-    """Hot path: most files are regular (bench/import.py)."""
-    kind = m.type
-    if kind == 1:
-        reg = m.reg
-        mount, pid = reg.mnt_id, reg.fown.pid
-        if mount > 0:
-            out.refer("mount", KIND["mnt"], mount)
-        if pid:
-            _owner(reg.fown, out)
-    elif kind in FILE_FIELDS:
-        field, extract = FILE_FIELDS[kind]
-        extract(getattr(m, field), out)
-
-
 # -- side objects -------------------------------------------------------------------------------------------
 
 
@@ -440,7 +198,7 @@ def _netdev(m: Message, out: Outbox) -> None:
     out.state.devices.append((out.source, out.number, m.peer_ifindex, peer, m.master))
 
 
-EXTRACT: dict[str, Callable[[Message, Outbox], None]] = {
+EXTRACT: dict[str, Extract] = {
     "pstree_entry": _task,
     "task_kobj_ids_entry": _ids,
     "inventory_entry": _inventory,
@@ -449,29 +207,6 @@ EXTRACT: dict[str, Callable[[Message, Outbox], None]] = {
     "vma_entry": _vma,
     "fs_entry": _fs,
     "fdinfo_entry": _fdinfo,
-    "file_entry": _file,
-    "reg_file_entry": _reg,
-    "pipe_entry": _pipe,
-    "fifo_entry": _old_fifo,
-    "tty_file_entry": _tty_file,
-    "unix_sk_entry": _unix,
-    "inet_sk_entry": _inet,
-    "netlink_sk_entry": _in_namespace,
-    "packet_sock_entry": _in_namespace,
-    "tunfile_entry": _tun,
-    "ns_file_entry": _ns_file,
-    "eventfd_file_entry": _owned,
-    "signalfd_entry": _owned,
-    "timerfd_entry": _owned,
-    "ext_file_entry": _owned,
-    "eventpoll_file_entry": _epoll,
-    "inotify_file_entry": _inotify,
-    "fanotify_file_entry": _fanotify,
-    "fanotify_mark_entry": _old_fanotify_mark,
-    "eventpoll_tfd_entry": _epoll_target,
-    "inotify_wd_entry": _inotify_watch,
-    "bpfmap_file_entry": _bpfmap,
-    "pidfd_entry": _pidfd,
     "sk_packet_entry": _sk_packet,
     "tty_info_entry": _tty,
     "tty_data_entry": _tty_data,
@@ -482,4 +217,5 @@ EXTRACT: dict[str, Callable[[Message, Outbox], None]] = {
     "ipc_shm_entry": _ipc_shm,
     "netns_entry": _netns,
     "net_device_entry": _netdev,
+    **OPEN_FILES,
 }

@@ -10,10 +10,12 @@ import posixpath
 from collections.abc import Iterator
 
 from objref.archive import tar
-from objref.dialects.criu.files import File, Member, Numbering, PagemapFile, PagesFile, open_file
+from objref.dialects.criu.files import open_file
 from objref.dialects.criu.finish import Folder, Storage, finish_folders
 from objref.dialects.criu.kinds import KIND, KINDS, ROLES, parse_name
-from objref.dialects.criu.refs import LayerState
+from objref.dialects.criu.member import File, Member, Numbering, PagesFile
+from objref.dialects.criu.pagemap import PagemapFile
+from objref.dialects.criu.state import LayerState
 from objref.dialects.events import Event, Note, Run, Whole
 from objref.limits import DEFAULT, Limits
 

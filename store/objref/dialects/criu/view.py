@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from objref.dialects.criu.files import ImageFile, Member, Numbering
+from objref.dialects.criu.items import ImageFile
 from objref.dialects.criu.kinds import FILES, MESSAGES, FileKind, ImageName, parse_name
+from objref.dialects.criu.member import Member, Numbering
 from objref.dialects.criu.payload import PayloadFile
-from objref.dialects.criu.refs import LayerState
 from objref.dialects.criu.show import parse, payload_to_crit, to_crit
+from objref.dialects.criu.state import LayerState
 from objref.dialects.events import Event, Objects, Run, Whole
 from objref.errors import FormatError, UsageError
 from objref.limits import DEFAULT

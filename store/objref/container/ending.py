@@ -1,0 +1,70 @@
+"""What is written at the end of a container: tables, their stripes, and the entries of the directory."""
+
+from typing import NamedTuple
+
+from xxhash import xxh3_64_intdigest as xxh3
+from zstandard import ZstdCompressor
+
+from objref.container import format as f
+from objref.container.output import Output
+from objref.container.section import GrowingSection
+
+__all__ = ["TableData", "piece_entries", "section_entry", "space_entry", "write_table"]
+
+SMALL_TABLE = 256 << 10
+
+
+class TableData(NamedTuple):
+    """A table to store: `what` of the format, the space that owns it or 0, and its bytes."""
+
+    name: str
+    owner: int
+    data: bytes | memoryview
+
+
+def section_entry(s: GrowingSection) -> bytes:
+    """The directory's entry of a section."""
+    flags = f.CRITICAL if s.role != f.STRAND else 0
+    return f.SECTION_ENTRY.pack(
+        s.number, s.role, s.codec, s.block_log2, flags, 0, s.length, s.stored, f.encode_name(s.name)
+    )
+
+
+def piece_entries(pieces: list[f.Piece], groups: list[int]) -> list[bytes]:
+    """The directory's entries of pieces, by section and address. `groups`: that of each piece."""
+    order = sorted(range(len(pieces)), key=lambda i: (pieces[i].section, pieces[i].address))
+    return [
+        f.PIECE_ENTRY.pack(p.section, 0, groups[i], p.address, p.length, p.offset, p.blocks, p.first_block, 0)
+        for i, p in ((i, pieces[i]) for i in order)
+    ]
+
+
+def write_table(output: Output, table: TableData, level: int) -> bytes:
+    """Write a table: a small one compressed, a long one with a check for each stripe. Returns its entry."""
+    data = memoryview(table.data).cast("B")
+    what, length = f.TABLE_IDS[table.name], len(data)
+    if length <= SMALL_TABLE:
+        packed = ZstdCompressor(level=level).compress(data)
+        if len(packed) < length:
+            offset = output.position
+            output.write(packed)
+            return f.TABLE_ENTRY.pack(
+                what, table.owner, f.ZSTD, f.STRIPE_LOG2, 0, offset, len(packed), length, xxh3(packed), 0
+            )
+    output.align(f.TABLE_ALIGN)
+    offset = output.position
+    output.write(data)
+    check = _write_stripes(output, data) if length > f.STRIPE else xxh3(data)
+    return f.TABLE_ENTRY.pack(what, table.owner, f.RAW, f.STRIPE_LOG2, 0, offset, length, length, check, 0)
+
+
+def _write_stripes(output: Output, data: memoryview) -> int:
+    output.align(8)
+    checks = b"".join(f.CHECK.pack(xxh3(data[at : at + f.STRIPE])) for at in range(0, len(data), f.STRIPE))
+    output.write(checks)
+    return xxh3(checks)
+
+
+def space_entry(s: f.SpaceEntry) -> bytes:
+    """The directory's entry of a space."""
+    return f.SPACE_ENTRY.pack(*s[:11], bytes(14), f.encode_name(s.name))

@@ -1,0 +1,201 @@
+"""CPT objects for people and for JSON, with the field names of `cpt_image.h`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from struct import Struct, error
+from typing import TYPE_CHECKING, Any
+
+from objref.dialects.openvz import bodies
+from objref.dialects.openvz.kinds import (
+    ARCHITECTURES,
+    BODY_DATA,
+    BODY_NAME,
+    MADE,
+    SECTIONS,
+    VERSIONS,
+)  # fmt: skip
+from objref.dialects.openvz.layouts import HEAD, Field, Layout, layout, layouts
+from objref.errors import TruncatedError, UsageError
+
+if TYPE_CHECKING:
+    from objref.object import Object
+
+__all__ = ["brief", "decode", "decodes"]
+
+Fields = dict[str, Any]
+
+WITHOUT = frozenset({"member", "unknown", *(kind.name for kind in MADE)})
+HEAD_NAMES = ("cpt_next", "cpt_object", "cpt_hdrlen", "cpt_content")
+SECTION_NAMES = ("cpt_next", "cpt_section", "cpt_hdrlen", "cpt_align")
+BODY_MAX = 1 << 20
+"""Bytes of content that are shown as fields."""
+TEXT_MAX = 256
+X86_64 = 1
+BEANCOUNTER = ("barrier", "limit", "held", "maxheld", "minheld", "failcnt")
+
+
+def decodes(found: Object) -> bool:
+    """Whether an object has fields."""
+    return found.kind not in WITHOUT
+
+
+def decode(found: Object) -> Fields:
+    """The fields of an object that its struct is long enough for, and the text or numbers that follow some structs.
+
+    Of a struct that the facts do not cover: its header, and the rest as hexadecimal digits.
+    """
+    if not decodes(found):
+        raise UsageError(f"{found.objref} has no fields; its bytes: objref get")
+    if found.kind == "header":
+        data = found.read(0, layouts()["HEADER"].size)
+        return _struct(layouts()["HEADER"], data, len(data))
+    head = _unpack(HEAD, found.read(0, HEAD.size), found)
+    if found.kind == "section":
+        name = SECTIONS[head[1]] if head[1] < len(SECTIONS) else "unknown"
+        return dict(zip(SECTION_NAMES, head, strict=True)) | {"name": name}
+    fields: Fields = dict(zip(HEAD_NAMES, head, strict=True))
+    data = found.read(0, head[2])
+    known = layout(head[1], _architecture(found))
+    if known is not None and head[2] <= known.size:
+        fields |= _struct(_variant(known, data), data, len(data))
+    elif len(data) > HEAD.size:
+        fields["undecoded"] = data[HEAD.size :].hex()
+    return fields | _body(found, *head[1:])
+
+
+def _unpack(struct: Struct, data: bytes, found: Object) -> tuple[int, ...]:
+    try:
+        return struct.unpack(data)
+    except error:
+        raise TruncatedError(f"{found.objref}: {len(data)} bytes, expected {struct.size} of a header") from None
+
+
+def _architecture(found: Object) -> int:
+    """Of the image that the object is in: some structs differ."""
+    header = found._image.get("header:0x0")
+    return int.from_bytes(header.read(8, 10), "little") if header is not None else X86_64
+
+
+def _struct(known: Layout, data: bytes, length: int) -> Fields:
+    return {field.name: _value(field, data) for field in known.fields if field.end <= length}
+
+
+def _value(field: Field, data: bytes) -> Any:
+    values = field.values.unpack_from(data, field.offset)
+    if field.type == "raw":
+        return values[0].hex()
+    if field.type == "text":
+        return _text(values[0])
+    if field.type == "ubparm":
+        size = len(BEANCOUNTER)
+        rows = (values[i : i + size] for i in range(0, len(values), size))
+        return [dict(zip(BEANCOUNTER, row, strict=True)) for row in rows]
+    return list(values) if field.repeat else values[0]
+
+
+def _text(data: bytes) -> str:
+    return data.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+
+
+# -- unix sockets ------------------------------------------------------------------------------------------
+
+INET_ONLY = ("cpt_saddr", "cpt_rcv_saddr")
+AF_UNIX, FAMILY_AT = 1, 42
+
+
+@cache
+def _unix(known: Layout) -> Layout:
+    fields = [field for field in known.fields if field.name not in INET_ONLY]
+    return known._replace(fields=(*fields, Field("cpt_vfsmount_ref", 424, "u64", 0)))
+
+
+def _variant(known: Layout, data: bytes) -> Layout:
+    """A unix socket has its mount where others have two addresses."""
+    unix = known.name == "SOCKET" and int.from_bytes(data[FAMILY_AT : FAMILY_AT + 2], "little") == AF_UNIX
+    return _unix(known) if unix else known
+
+
+# -- what follows the struct -------------------------------------------------------------------------------
+
+SEMAPHORES, UNDO = 8, 9
+"""Content kinds of semaphore arrays and undo records."""
+
+
+def _body(found: Object, number: int, header: int, content: int) -> Fields:
+    if number != bodies.CGROUP and content not in (BODY_NAME, SEMAPHORES, UNDO):
+        return {}
+    body = found.read(header, min(found.size, header + BODY_MAX)) if found.size > header else b""
+    if number == bodies.CGROUP:
+        start = bodies.cgroup_name(memoryview(body))
+        ids = [v for v in _numbers("I", body[start:]) if v]
+        return {"name": _text(body[HEAD.size : start]), "processes": ids} if start else {"processes": ids}
+    if content == BODY_NAME:
+        return {"name": _text(body)}
+    if content == SEMAPHORES:
+        values = _numbers("I", body)
+        return {"semaphores": [{"semval": v, "sempid": p} for v, p in zip(values[::2], values[1::2], strict=False)]}
+    return {"semadj": _numbers("h", body)}
+
+
+def _numbers(code: str, body: bytes) -> list[int]:
+    size = Struct(code).size
+    count = len(body) // size
+    return list(Struct(f"<{count}{code}").unpack_from(body))
+
+
+# -- one line ----------------------------------------------------------------------------------------------
+
+
+def brief(found: Object) -> str:
+    """One line about an object, or nothing."""
+    line = BRIEF.get(found.kind)
+    if line is None or not found.size:
+        return ""
+    try:
+        return line(decode(found), found)
+    except (KeyError, TruncatedError):  # an older or cut struct without that field
+        return ""
+
+
+def _range(fields: Fields, _: Object) -> str:
+    return f"{fields['cpt_start']:#x}…{fields['cpt_end']:#x}"
+
+
+def _child_name(fields: Fields, found: Object) -> str:
+    """The text of the NAME that comes first."""
+    start = fields["cpt_hdrlen"]
+    child = found.read(start, start + HEAD.size + TEXT_MAX) if found.size >= start + HEAD.size else b""
+    if len(child) < HEAD.size:
+        return ""
+    _, number, header, content = HEAD.unpack_from(child)
+    return _text(child[header:]) if number == bodies.NAME and content != BODY_DATA else ""
+
+
+def _header(fields: Fields, _: Object) -> str:
+    version, architecture = fields["cpt_image_version"], fields["cpt_os_arch"]
+    return f"version {version:#x} ({VERSIONS.get(version, '?')}), {ARCHITECTURES.get(architecture, '?')}"
+
+
+BRIEF: dict[str, Callable[[Fields, Object], str]] = {
+    "header": _header,
+    "section": lambda fields, _: f"{fields['name']}, {fields['cpt_next']} bytes",
+    "task": lambda fields, _: f"{fields['cpt_pid']} {fields['cpt_comm']}",
+    "file": _child_name,
+    "vfsmount": _child_name,
+    "name": lambda fields, _: str(fields["name"])[:TEXT_MAX],
+    "vma": _range,
+    "pages": _range,
+    "copypages": _range,
+    "lazypages": _range,
+    "iterpages": _range,
+    "filedesc": lambda fields, _: f"fd {fields['cpt_fd']}",
+    "socket": lambda fields, _: (
+        f"index {fields['cpt_index']}, family {fields['cpt_family']}, type {fields['cpt_type']}"
+    ),
+    "tty": lambda fields, _: str(fields["cpt_name"]),
+    "net-device": lambda fields, _: str(fields["cpt_name"]),
+    "sighandler": lambda fields, _: f"signal {fields['cpt_signo']}",
+    "siginfo": lambda fields, _: f"signal {fields['cpt_signo']}",
+}
