@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "dialect", "find", "is_known"]
 
-NAMES = ("criu", "dobriyan")
+NAMES = ("criu", "dobriyan", "openvz")
 """Packages beside this file. The order is that in which `find` asks them."""
 
 
