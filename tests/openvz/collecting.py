@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from objref.dialects.events import Alias, Derived, Edges, Event, Note, Objects, Pages, Run
+from objref.dialects.events import Alias, Derived, Edges, Event, Forget, Note, Objects, Pages, Run
 from objref.dialects.openvz.kinds import KINDS, ROLES
 from objref.dialects.openvz.splitter import CptSplitter
 
@@ -74,6 +74,10 @@ class Collected:
         for key, ordinal in zip(alias.keys, alias.ordinals, strict=True):
             assert ordinal < len(self.things)
             self.aliases.setdefault((KINDS[alias.kind].name, key), ordinal)
+
+    def _forget(self, forget: Forget) -> None:
+        name = KINDS[forget.kind].name if forget.kind is not None else None
+        self.edges = [e for e in self.edges if e[2] != name or (forget.keys is not None and e[3] not in forget.keys)]
 
     def _note(self, note: Note) -> None:
         self.notes.append(note)

@@ -16,7 +16,7 @@ __all__ = ["DIALECT"]
 
 
 def _detect(head: bytes) -> bool:
-    return head.startswith(SIGNATURE) and len(head) >= 2 * len(SIGNATURE)
+    return head.startswith(SIGNATURE)
 
 
 def _splitter(limits: Limits) -> Splitter:

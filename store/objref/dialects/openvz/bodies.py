@@ -4,22 +4,46 @@ from __future__ import annotations
 
 from struct import Struct
 
-from objref.dialects.openvz.kinds import ARRAY, BODY_DATA, NUMBER
+from objref.dialects.openvz.kinds import BODY_DATA, BODY_NAME, NUMBER, SECTIONS, VOID
 from objref.dialects.openvz.layouts import HEAD
 
-__all__ = ["CGROUP", "NAME", "body_length", "broken", "cgroup_name", "has_children", "text"]
+__all__ = [
+    "CGROUP", "NAME", "NEVER_BARE", "PAD", "RAW", "broken", "cgroup_name", "disagrees", "is_section", "text",
+]  # fmt: skip
 
 CGROUP, NAME = NUMBER["CGROUP"], NUMBER["NAME"]
+PAD = 8
+"""A writer aligns the position after most content: fewer bytes than this follow it."""
 
 _U32, _U64 = Struct("<I"), Struct("<Q")
-STATED: dict[int, tuple[Struct, int, int]] = {
-    NUMBER["BITS"]: (_U32, 16, 1),
-    NUMBER["SYSVMSG_MSG"]: (_U64, 24, 1),
-    NUMBER["SYSVSEM_UNDO_REC"]: (_U32, 20, 2),
+STATED: dict[int, tuple[Struct, int, int, int]] = {
+    NUMBER["BITS"]: (_U32, 16, 1, PAD),
+    NUMBER["SYSVMSG_MSG"]: (_U64, 24, 1, 1),
+    NUMBER["SYSVSEM_UNDO_REC"]: (_U32, 20, 2, 1),
 }
-"""Object type -> (reader, offset, unit) of the field that states the length of its payload."""
-NAME_DATA = (_U32, 16, 1)
-"""The same for a NAME inside a tmpfs mount, which holds a tar."""
+"""Object type -> (reader, offset, unit) of the field that states the length of its content; how much less than that
+the room for it is at most, plus 1: the padding."""
+TAR = (_U32, 16, 1, PAD + 1)
+"""The same for a NAME inside a tmpfs mount: a tar and a NUL."""
+NAMES_TAR = 24
+
+RAW = frozenset(
+    NUMBER[name]
+    for name in (
+        "NAME", "BITS", "PAGES", "ITERPAGES", "ITERYOUNGPAGES", "VSYSCALL", "SYSV_SEM", "SYSVSEM_UNDO_REC",
+        "SYSVMSG_MSG", "NET_ROUTE", "MM_AUXV", "TRAILER", "CGROUP",
+    )
+)  # fmt: skip
+"""Types whose content the facts describe, and not as objects."""
+NEVER_BARE = frozenset({CGROUP, NUMBER["ITERPAGES"], NUMBER["ITERYOUNGPAGES"]})
+"""Types with bytes behind the struct whatever their content kind says."""
+
+
+HEADERS_ONLY = {
+    "sighand-struct": NUMBER["SIGHAND_STRUCT"], "sysvsem-undo": NUMBER["SYSVSEM_UNDO"],
+    "namespace": NUMBER["NAMESPACE"], "posix-timers": NUMBER["POSIX_TIMER_LIST"],
+}  # fmt: skip
+"""Sections whose objects are a header and children."""
 
 
 def broken(length: int, header: int, room: int) -> str:
@@ -33,30 +57,32 @@ def broken(length: int, header: int, room: int) -> str:
     return ""
 
 
-def body_length(number: int, content: int, head: memoryview) -> int | None:
-    """Bytes of payload that a struct states; None when it states nothing."""
-    stated = NAME_DATA if number == NAME and content == BODY_DATA else STATED.get(number)
-    if stated is None:
-        return None
-    reader, offset, unit = stated
-    if offset + reader.size > len(head):
-        return None
-    return int(reader.unpack_from(head, offset)[0]) * unit
+def is_section(number: int, content: int, section: str) -> bool:
+    """Whether what reads as the header of an outermost object, of 16 bytes, is that of a section: an object without
+    fields and content does not stand where it is at home."""
+    return content == VOID and number < len(SECTIONS) and HEADERS_ONLY.get(section) != number
 
 
-def has_children(known: bool, content: int) -> bool:
-    """Whether the body is a list of objects. What an unknown type means by its content kind is not known either."""
-    return known and content == ARRAY
+def disagrees(number: int, content: int, head: bytes | memoryview, room: int) -> str:
+    """What an object says about the `room` bytes that follow its struct, when that is not true; else empty."""
+    tar = number == NAME and content == BODY_DATA and len(head) >= NAMES_TAR
+    stated = TAR if tar else STATED.get(number)
+    if stated is None or stated[1] + stated[0].size > len(head):
+        return ""
+    reader, offset, unit, slack = stated
+    length = int(reader.unpack_from(head, offset)[0]) * unit
+    return "" if length <= room < length + slack else f"states {length} bytes of content, and has room for {room}"
 
 
 def cgroup_name(body: memoryview) -> int:
     """Length of the NAME that begins the body of a cgroup; 0 for a root group, which has none."""
     if len(body) < HEAD.size:
         return 0
-    length, number, header, _ = HEAD.unpack_from(body)
-    return int(length) if number == NAME and not broken(length, header, len(body)) else 0
+    length, number, header, content = HEAD.unpack_from(body)
+    sound = number == NAME and content == BODY_NAME and not broken(length, header, len(body))
+    return int(length) if sound else 0
 
 
-def text(body: memoryview) -> bytes:
+def text(body: bytes | memoryview) -> bytes:
     """The text of a NAME, up to its NUL."""
     return bytes(body).split(b"\0", 1)[0]

@@ -46,6 +46,14 @@ class Ledger:
         self._ordinals.append(0)
         return len(self._starts) - 1
 
+    def extend(self, starts: array[int], kinds: array[int], ordinals: array[int]) -> int:
+        """Objects that are settled already, in ascending order. Returns the number of the first."""
+        first = len(self._starts)
+        self._starts.extend(starts)
+        self._kinds.extend(kinds)
+        self._ordinals.extend(ordinals)
+        return first
+
     def take(self, n: int) -> int:
         """The ordinal of the first of the next n objects that are announced."""
         first = self._count
@@ -65,9 +73,8 @@ class Ledger:
     # -- positions -----------------------------------------------------------------------------------------
 
     def check(self, source: int, target: int, expected: int) -> Note | None:
-        """Whether a position names an object, of the expected kind. What lies ahead is looked at in the end."""
-        starts = self._starts
-        if target > starts[-1]:
+        """Whether a position names an object, of the expected kind (0: any). What lies ahead is looked at in the end."""
+        if target > self._starts[-1]:
             for column, value in zip(self._late, (source, target, expected), strict=True):
                 column.append(value)
             return None

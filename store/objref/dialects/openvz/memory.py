@@ -10,19 +10,25 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from struct import Struct
 from typing import NamedTuple
 
 from objref.dialects.events import Derived, Edges, Event, Note
-from objref.dialects.openvz.kinds import KIND, ROLE
+from objref.dialects.openvz.kinds import BODY_DATA, KIND, NUMBER, ROLE, VOID
+from objref.dialects.openvz.layouts import HEAD
 from objref.dialects.openvz.ledger import Ledger, at, one
 
-__all__ = ["FILE_TOKEN", "Memories", "Owner"]
+__all__ = ["BLOCKS", "FILE_TOKEN", "PAGES", "RANGE", "Memories", "Owner"]
 
 FILE_TOKEN = 1
 """The token of all bytes of the file: an offset in it is a position."""
 HOLE = 0
 """The token of zero bytes."""
 DATA, ZERO, COPY = range(3)
+PAGES, COPYPAGES, PRAM = NUMBER["PAGES"], NUMBER["COPYPAGES"], 12
+ELSEWHERE = frozenset(NUMBER[name] for name in ("LAZYPAGES", "REMAPPAGES", "ITERPAGES", "ITERYOUNGPAGES"))
+BLOCKS = ELSEWHERE | {PAGES, COPYPAGES}
+RANGE, SOURCE, SOURCE_AT = Struct("<QQ"), Struct("<Q"), 32
 SPAN_MAX = 1 << 47
 """Bytes that one address space may hold: what x86-64 has, and below what an object table can say."""
 COPIED_MAX = 1 << 20
@@ -90,6 +96,28 @@ class Memories:
         self._blocks: dict[int, _Blocks] = {}
         self._rows: dict[int, _Rows] = {}
         self._copied = 0
+        self._elsewhere = array("Q")
+
+    def block(self, position: int, head: memoryview, content: int, room: int, owner: Owner | None) -> str:
+        """A page block without a page of its own; `room` bytes follow its struct. Returns what is wrong with it."""
+        number = HEAD.unpack_from(head)[1]
+        if len(head) < HEAD.size + RANGE.size:
+            return f"a page block whose struct has {len(head)} bytes"
+        low, high = RANGE.unpack_from(head, HEAD.size)
+        if owner is None:
+            return "a page block outside of an MM or INODE"
+        if number == PAGES and content == BODY_DATA:
+            return f"addresses {low:#x}…{high:#x} and {room} bytes of pages do not agree"
+        sound = True
+        if number == COPYPAGES and len(head) >= SOURCE_AT + SOURCE.size:
+            sound = self.copy(owner, low, high - low, *SOURCE.unpack_from(head, SOURCE_AT))
+        elif number == PAGES and content == VOID:
+            sound = self.zero(owner, low, high - low)
+        elif number in ELSEWHERE or (number == PAGES and content == PRAM):
+            self._elsewhere.append(position)
+        else:
+            return f"a page block of content kind {content} and {room} bytes"
+        return "" if sound else f"addresses {low:#x}…{high:#x} make no sense"
 
     def data(self, owner: Owner, start: int, length: int, position: int) -> bool:
         """Pages whose bytes stand at `position`. False when addresses make no sense."""
@@ -109,8 +137,15 @@ class Memories:
             blocks = self._blocks[owner.position] = _Blocks(owner.kind)
         return blocks.add(start, length, source, what)
 
+    def has(self, position: int) -> bool:
+        """Whether there is memory of the object at that position."""
+        return position in self._blocks
+
     def finish(self, ledger: Ledger) -> Iterator[Event]:
         """Every address space as a sparse object, in file order: what is copied stands before its copies."""
+        if self._elsewhere:
+            text = f"{len(self._elsewhere)} page blocks, this one and others, say where pages are outside of this file"
+            yield Note("elsewhere", at(self._elsewhere[0]), text)
         for position, blocks in sorted(self._blocks.items()):
             name = "mem" if blocks.kind == KIND["mm"] else "content"
             rows = _Rows()

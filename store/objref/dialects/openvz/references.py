@@ -7,17 +7,15 @@ where the file's own header stands: fields that an older or other writer left al
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from objref.dialects.openvz.kinds import KIND, KIND_OF, NULL, NUMBER, ROLE
-from objref.dialects.openvz.layouts import layout
+from objref.dialects.openvz.layouts import CODES, Field, Layout, layout
 
-__all__ = ["About", "Target", "own_keys", "targets"]
+__all__ = ["NO_FIELDS", "POS", "SPECIAL", "About", "Reader", "Rule", "Special", "Target", "own_keys", "references"]
 
 NO_INDEX = (1 << 32) - 1
-I386 = 0
 POS = KIND["pos"]
 
 
@@ -29,12 +27,12 @@ class About(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What a field names: a key of a space. `expected`: the kind that a position must lead to, 0 for any."""
+    """What a field names: a key of a space. `expected`: see `Rule`."""
 
     role: int
     kind: int
     key: int
-    expected: int = 0
+    expected: int = -1
 
 
 POSITIONS = """
@@ -69,7 +67,6 @@ NET_CONNTRACK_EXPECT cpt_sibling_conntrack:conntrack:conntrack-index
 PIDS = """
 TASK cpt_ppid:parent:pid cpt_rppid:real-parent:pid cpt_tgid:leader:pid cpt_pgrp:group:pid cpt_session:session:pid
 FLOCK cpt_pid:process:pid
-FILE cpt_fown_pid:process:pid
 SIGNAL_STRUCT cpt_pgrp:group:pid cpt_session:session:pid
 """
 OWN = """
@@ -82,141 +79,137 @@ TASK cpt_pid::pid
 """
 
 
-class _Rule(NamedTuple):
-    """A field, compiled."""
+class Rule(NamedTuple):
+    """What one field names: `nothing` are the values that name no object."""
 
-    read: Struct
-    offset: int
-    end: int
     role: int
     kind: int
     expected: int
+    """The kind that a position must lead to, 0 for any; -1 when it is no position."""
     nothing: frozenset[int]
 
 
-def _rules(text: str, architecture: int) -> dict[int, tuple[_Rule, ...]]:
-    found: dict[int, tuple[_Rule, ...]] = {}
-    for line in text.strip().split("\n"):
-        name, *fields = line.split()
-        number = NUMBER[name]
-        found[number] = (*found.get(number, ()), *(_rule(number, field, architecture) for field in fields))
-    return found
+class Reader(NamedTuple):
+    """All references in a struct of one length: `unpack` gives one value for each rule."""
+
+    unpack: Callable[[memoryview, int], tuple[int, ...]]
+    rules: tuple[Rule, ...]
 
 
-def _rule(number: int, text: str, architecture: int) -> _Rule:
-    name, role, what = text.split(":")
-    about = layout(number, architecture)
-    if about is None:
-        raise ValueError(f"{name}: the facts list no fields of type {number}")
-    field = about.field(name)
-    nothing = {NO_INDEX, NULL} if what in KIND and what != "pid" else {0, NULL, NO_INDEX}
-    kind = KIND.get(what, POS)
-    if kind == POS:
-        nothing = {0, NULL}
-    unsigned = field.values if field.type != "s32" else Struct("<I")
-    return _Rule(
-        unsigned, field.offset, field.end, ROLE[role] if role else 0, kind,
-        KIND_OF[NUMBER[what]] if what in NUMBER else 0, frozenset(nothing),
-    )  # fmt: skip
+NO_FIELDS = Reader(Struct("").unpack_from, ())
 
 
-@cache
-def _references(architecture: int) -> dict[int, tuple[_Rule, ...]]:
-    return _rules(POSITIONS + INDEXES.lstrip() + PIDS.lstrip(), architecture)
+def references(number: int, architecture: int, length: int) -> Reader:
+    """The fields of an object type that refer to others, in a struct of `length` bytes."""
+    return _reader(POSITIONS + INDEXES + PIDS, number, architecture, length)
 
 
-@cache
-def _own(architecture: int) -> dict[int, tuple[_Rule, ...]]:
-    return _rules(OWN, architecture)
+def own_keys(number: int, architecture: int, length: int) -> Reader:
+    """The fields that say what others call this object, besides its position. Their rules have no role."""
+    return _reader(OWN, number, architecture, length)
 
 
-def targets(about: About, number: int, data: memoryview, at: int, length: int, names: list[bytes]) -> Iterator[Target]:
-    """What an object refers to: `length` bytes of its struct stand at `at`. `names`: the texts of its NAME children."""
-    for rule in _references(about.architecture).get(number, ()):
-        if rule.end <= length:
-            key = rule.read.unpack_from(data, at + rule.offset)[0]
-            if key not in rule.nothing:
-                yield Target(rule.role, rule.kind, key, rule.expected)
-    special = SPECIAL.get(number)
-    if special is not None:
-        yield from special(about, data[at : at + length], names)
+def _reader(text: str, number: int, architecture: int, length: int) -> Reader:
+    known = layout(number, architecture)
+    rows = sorted((field.offset, field, rest) for field, rest in _fields(text, known) if field.end <= length)
+    if not rows:
+        return NO_FIELDS
+    code, at = "<", 0
+    for offset, field, _ in rows:
+        code += f"{offset - at}x{CODES[field.type]}"
+        at = field.end
+    return Reader(Struct(code).unpack_from, tuple(_rule(field, *rest) for _, field, rest in rows))
 
 
-def own_keys(about: About, number: int, data: memoryview, at: int, length: int) -> Iterator[tuple[int, int]]:
-    """(space, key): what other objects call this one, besides its position."""
-    for rule in _own(about.architecture).get(number, ()):
-        if rule.end <= length:
-            key = rule.read.unpack_from(data, at + rule.offset)[0]
-            if key not in rule.nothing:
-                yield rule.kind, key
+def _fields(text: str, known: Layout | None) -> Iterator[tuple[Field, list[str]]]:
+    """The rows of a table that are about one type: (field, [role, what it names])."""
+    for line in text.split("\n"):
+        name, _, entries = line.partition(" ")
+        if known is not None and name == known.name.removesuffix("_I386"):
+            for entry in entries.split():
+                field, *rest = entry.split(":")
+                yield known.field(field), rest
+
+
+def _rule(field: Field, role: str, what: str) -> Rule:
+    number = ROLE[role] if role else 0
+    if field.type == "pos":
+        return Rule(number, POS, KIND_OF[NUMBER[what]] if what else 0, frozenset({0, NULL}))
+    return Rule(number, KIND[what], -1, frozenset({NO_INDEX} if field.type == "index" else {0, NO_INDEX, NULL}))
 
 
 # -- fields whose meaning depends on others ----------------------------------------------------------------
 
-FILE_BITS, FILE_PRIV = Struct("<II"), Struct("<Q")
+Special: TypeAlias = Callable[[About, memoryview, int, int, list[bytes]], list[Target]]
+"""Of a struct of some length in the data at an offset, and the texts of its NAME children."""
+
+FILE = Struct("<II8xQII")
+FILE_AT = 40
 FORMAT_MASK, CHARACTER, SOCKET = 0o170000, 0o020000, 0o140000
 NO_OBJECT = 0x10 | 0x40 | 0x800
 """dentry bits of epoll, inotify (cpt_priv is an inode number) and signalfd (a signal mask)."""
 
 
-def _file(_: About, head: memoryview, __: list[bytes]) -> Iterator[Target]:
-    """cpt_priv: the TTY of a terminal, the index of a socket, or no reference at all."""
-    if len(head) < 64:
-        return
-    mode, bits = FILE_BITS.unpack_from(head, 40)
-    (private,) = FILE_PRIV.unpack_from(head, 56)
-    if bits & NO_OBJECT or private == NULL:
-        return
-    if mode & FORMAT_MASK == SOCKET and private != NO_INDEX:
-        yield Target(ROLE["socket"], KIND["socket-index"], private)
-    elif mode & FORMAT_MASK == CHARACTER and private:
-        yield Target(ROLE["tty"], POS, private, KIND_OF[NUMBER["TTY"]])
+def _file(_: About, data: memoryview, at: int, length: int, __: list[bytes]) -> list[Target]:
+    """cpt_priv: the TTY of a terminal, the index of a socket, or no reference. cpt_fown_pid: if a descriptor is owned."""
+    found: list[Target] = []
+    if length < FILE_AT + FILE.size:
+        return found
+    mode, bits, private, owned, owner = FILE.unpack_from(data, at + FILE_AT)
+    form = mode & FORMAT_MASK
+    if private in (0, NULL) and form != SOCKET or bits & NO_OBJECT:
+        pass
+    elif form == SOCKET and private not in (NO_INDEX, NULL):
+        found.append(Target(ROLE["socket"], KIND["socket-index"], private))
+    elif form == CHARACTER:
+        found.append(Target(ROLE["tty"], POS, private, KIND_OF[NUMBER["TTY"]]))
+    if owned != NO_INDEX and owner not in (0, NO_INDEX):
+        found.append(Target(ROLE["process"], KIND["pid"], owner))
+    return found
 
 
-MOUNT = Struct("<I4xQ")
+MOUNT, MOUNT_AT = Struct("<I4xQ"), 16
 BIND = 0x80000000
 TYPE_NAME = 2
 """The third NAME child of a mount is the type of its file system."""
 
 
-def _mount(_: About, head: memoryview, names: list[bytes]) -> Iterator[Target]:
+def _mount(_: About, data: memoryview, at: int, length: int, names: list[bytes]) -> list[Target]:
     """cpt_mnt_bind: a position for bind mounts, the index of a cgroup for cgroup mounts."""
-    if len(head) < 32:
-        return
-    flags, bind = MOUNT.unpack_from(head, 16)
+    if length < MOUNT_AT + MOUNT.size:
+        return []
+    flags, bind = MOUNT.unpack_from(data, at + MOUNT_AT)
     if flags & BIND:
-        if bind not in (0, NULL):
-            yield Target(ROLE["bind"], POS, bind)
-    elif bind not in (NULL, NO_INDEX) and names[TYPE_NAME : TYPE_NAME + 1] == [b"cgroup"]:
-        yield Target(ROLE["cgroup"], KIND["cgroup-index"], bind)
+        return [] if bind in (0, NULL) else [Target(ROLE["bind"], POS, bind, 0)]
+    if bind in (NULL, NO_INDEX) or names[TYPE_NAME : TYPE_NAME + 1] != [b"cgroup"]:
+        return []
+    return [Target(ROLE["cgroup"], KIND["cgroup-index"], bind)]
 
 
 AF_UNIX = 1
-FAMILY, UNIX_MOUNT = Struct("<H"), Struct("<Q")
-UNIX_MOUNT_AT = 424
+FAMILY, FAMILY_AT, UNIX_MOUNT, UNIX_MOUNT_AT = Struct("<H"), 42, Struct("<Q"), 424
 
 
-def _socket(about: About, head: memoryview, _: list[bytes]) -> Iterator[Target]:
+def _socket(about: About, data: memoryview, at: int, length: int, _: list[bytes]) -> list[Target]:
     """A unix socket has its mount where others have addresses. Not in 2.6.18, whose objects name no mounts."""
-    if about.version < 0x800 or len(head) < UNIX_MOUNT_AT + 8 or FAMILY.unpack_from(head, 42)[0] != AF_UNIX:
-        return
-    (mount,) = UNIX_MOUNT.unpack_from(head, UNIX_MOUNT_AT)
-    if mount not in (0, NULL):
-        yield Target(ROLE["mount"], POS, mount, KIND_OF[NUMBER["VFSMOUNT"]])
+    short = length < UNIX_MOUNT_AT + UNIX_MOUNT.size
+    if about.version < 0x800 or short or FAMILY.unpack_from(data, at + FAMILY_AT)[0] != AF_UNIX:
+        return []
+    (mount,) = UNIX_MOUNT.unpack_from(data, at + UNIX_MOUNT_AT)
+    return [] if mount in (0, NULL) else [Target(ROLE["mount"], POS, mount, KIND_OF[NUMBER["VFSMOUNT"]])]
 
 
 SLOTS, SLOTS_AT = Struct("<27Q"), 24
 
 
-def _trailer(_: About, head: memoryview, __: list[bytes]) -> Iterator[Target]:
-    if len(head) < SLOTS_AT + SLOTS.size:
-        return
-    for slot in SLOTS.unpack_from(head, SLOTS_AT):
-        if slot != NULL:
-            yield Target(ROLE["section"], POS, slot, KIND["section"])
+def _trailer(_: About, data: memoryview, at: int, length: int, __: list[bytes]) -> list[Target]:
+    if length < SLOTS_AT + SLOTS.size:
+        return []
+    slots = SLOTS.unpack_from(data, at + SLOTS_AT)
+    return [Target(ROLE["section"], POS, slot, KIND["section"]) for slot in slots if slot != NULL]
 
 
-SPECIAL: dict[int, Callable[[About, memoryview, list[bytes]], Iterator[Target]]] = {
+SPECIAL: dict[int, Special] = {
     NUMBER["FILE"]: _file,
     NUMBER["VFSMOUNT"]: _mount,
     NUMBER["SOCKET"]: _socket,

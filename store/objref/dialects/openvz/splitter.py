@@ -7,11 +7,11 @@ walk it is the length at the start of each; nothing is assumed about alignment. 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from struct import Struct
 
-from objref.dialects.events import Event, Note
-from objref.dialects.openvz.batch import Image
+from objref.dialects.events import Event, Forget, Note
 from objref.dialects.openvz.kinds import (
     ARCHITECTURES,
     COVERED,
@@ -21,10 +21,12 @@ from objref.dialects.openvz.kinds import (
     SECTION_NUMBER,
     SECTIONS,
     SIGNATURE,
+    UNKNOWN,
     VERSIONS,
 )
 from objref.dialects.openvz.layouts import SECTION_HEAD
 from objref.dialects.openvz.ledger import at
+from objref.dialects.openvz.plans import Image
 from objref.dialects.openvz.references import About
 from objref.dialects.openvz.streamed import Frame, Steps, Walk
 from objref.dialects.openvz.trailer import check_trailer
@@ -119,19 +121,36 @@ class CptSplitter:
         walk, last = self._walk, -1
         while last != TRAILER and (yield from walk.wait(SECTION_HEAD.size)):
             position = walk.window.position
-            length, last, header, _ = SECTION_HEAD.unpack(walk.window.peek(SECTION_HEAD.size))
+            length, last, header, align = SECTION_HEAD.unpack(walk.window.peek(SECTION_HEAD.size))
             if header < SECTION_HEAD.size or length < header:
                 text = f"a section of {length} bytes with a header of {header}: kept as it is up to the end of the file"
                 yield Note("section", at(position), text)
                 return
-            yield from self._section(position, length, last, header)
+            odd = header != SECTION_HEAD.size or align != 0
+            if odd:
+                text = f"header length {header} and alignment {align}, expected {SECTION_HEAD.size} and 0"
+                yield Note("section", at(position), text + ("" if last == TRAILER else ": kept as it is"))
+            if odd and last != TRAILER:
+                yield from self._no_section(position, length)
+            else:
+                yield from self._section(position, length, last)
         left = walk.window.available
         if last != TRAILER and left:
             walk.cut.append((at(walk.window.position), f"{SECTION_HEAD.size - left} bytes of a section header"))
         elif last == TRAILER and (yield from walk.wait(1)):
             yield Note("trailing", at(walk.window.position), "data after the trailer: kept, not looked into")
 
-    def _section(self, position: int, length: int, number: int, header: int) -> Steps:
+    def _no_section(self, position: int, length: int) -> Steps:
+        """What stands where a section should, and is none: an object of the one before, or damage."""
+        walk = self._walk
+        me = walk.enter(position, UNKNOWN)
+        missing = yield from walk.raw("unknown", length)
+        walk.settle(me)
+        yield walk.whole(UNKNOWN, position)
+        if missing:
+            walk.cut.append((at(position), f"{missing} of {length} bytes of what is no section"))
+
+    def _section(self, position: int, length: int, number: int) -> Steps:
         walk = self._walk
         known = number < len(SECTIONS)
         name = SECTIONS[number] if known else "unknown"
@@ -139,10 +158,10 @@ class CptSplitter:
         me = walk.enter(position, KIND["section"])
         if not known:
             yield Note("section", at(position), f"section number {number} is not in the facts: kept as it is")
-        missing = yield from walk.raw(name, header)
+        yield from walk.raw(name, SECTION_HEAD.size)
         frame = Frame(me, position, position + length, name, 0, None)
-        if not missing and known:
-            yield from walk.children(frame)
+        if known:
+            yield from walk.children(frame, array("Q"), [])
         missing = yield from walk.raw(name, frame.end - walk.window.position)
         walk.settle(me)
         yield walk.whole(KIND["section"], position)
@@ -160,5 +179,7 @@ class CptSplitter:
             texts = "; ".join(text for _, text in walk.cut[:CUT_NAMES])
             yield Note("cut", walk.cut[0][0], f"the file ends at {length}; missing: {texts}")
         else:
-            yield from check_trailer(image.trailer, self._sections, length)
+            yield from check_trailer(image, self._sections, length)
         yield from image.memories.finish(image.ledger)
+        without = tuple(sorted(mm for mm in image.spaces if not image.memories.has(mm)))
+        yield Forget(0, KIND["mem"], without)

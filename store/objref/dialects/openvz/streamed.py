@@ -11,12 +11,13 @@ from typing import NamedTuple, TypeAlias
 
 from objref.dialects.events import Derived, Edges, Event, Note, Pages, Part, Run
 from objref.dialects.openvz import bodies
-from objref.dialects.openvz.batch import COPYPAGES, DEPTH_MAX, OWNERS, PAGES, PART, RANGE, TRAILER, Batch, Image
-from objref.dialects.openvz.kinds import BODY_DATA, BODY_NAME, KIND_OF, NUMBER, OBJECTS, UNKNOWN
+from objref.dialects.openvz.batch import DEPTH_MAX, Batch
+from objref.dialects.openvz.kinds import ARRAY, BODY_DATA, BODY_NAME, KIND, NUMBER, OBJECTS, ROLE, SECTIONS, VOID
 from objref.dialects.openvz.layouts import HEAD
 from objref.dialects.openvz.ledger import at, one
-from objref.dialects.openvz.memory import FILE_TOKEN, Owner
-from objref.dialects.openvz.references import POS, About
+from objref.dialects.openvz.memory import BLOCKS, FILE_TOKEN, PAGES, RANGE, Owner
+from objref.dialects.openvz.plans import OWNERS, Image, Plan
+from objref.dialects.openvz.references import POS, About, Target
 from objref.dialects.openvz.window import Window
 
 __all__ = ["Frame", "Steps", "Walk"]
@@ -32,8 +33,7 @@ CGROUP_MAX = 1 << 20
 """A cgroup is taken whole for its list of processes: 256 K of them fit."""
 PAGE = 4096
 """The page unit of the store."""
-PAD = 8
-"""A writer aligns the position after page contents: fewer bytes than this follow them."""
+TASK, PART = NUMBER["TASK"], ROLE["part"]
 PAGED = frozenset({NUMBER["MM"], NUMBER["VMA"], NUMBER["INODE"], PAGES})
 
 
@@ -57,12 +57,28 @@ class _Head(NamedTuple):
     header: int
     content: int
 
-    @property
-    def streamed(self) -> bool:
-        """Whether its bytes are passed on before all of them are there."""
-        if self.type == bodies.CGROUP:
-            return self.length > CGROUP_MAX
-        return self.length > BATCH or (self.type in PAGED and self.length >= PAGE)
+
+def _scan(view: memoryview, start: int, room: int, frame: Frame) -> tuple[int, int, str]:
+    """How far whole small objects go from `start` of a container's next `room` bytes: (where they end, how many bytes
+    must be there to say more or 0, why the walk ends there). Ends in front of an object that is to be streamed."""
+    unpack, base, have = HEAD.unpack_from, HEAD.size, len(view)
+    while start < room and start < BATCH:
+        left = room - start
+        if left < base:
+            return start, 0, f"{left} bytes are no object"
+        if have - start < base:
+            return start, start + base, ""
+        length, number, header, content = unpack(view, start)
+        if header < base or length < header or length > left:
+            return start, 0, bodies.broken(length, header, left)
+        if header == base and not frame.depth and bodies.is_section(number, content, frame.section):
+            return start, 0, f"the header of section {SECTIONS[number]} stands inside of section {frame.section}"
+        if length >= PAGE and (number in PAGED or length > (CGROUP_MAX if number == bodies.CGROUP else BATCH)):
+            return start, 0, ""
+        if have - start < length:
+            return start, start + length, ""
+        start += length
+    return start, 0, ""
 
 
 class Walk:
@@ -117,52 +133,37 @@ class Walk:
         length = self.window.position - position
         return Derived(kind, 0, position, False, one(0), one(FILE_TOKEN), one(position), one(length))
 
-    def children(self, frame: Frame, parts: array[int] | None = None, names: list[bytes] | None = None) -> Steps:
-        """The objects in a container. Stops where the walk cannot go on: the rest is for the caller to pass on."""
-        window, texts, pending = self.window, [] if names is None else names, 0
-        note = None
-        while (room := frame.end - window.position - pending) > 0 and note is None:
-            if room < HEAD.size:
-                note = Note("length", at(frame.end - room), f"{room} bytes are no object: kept as they are")
-                break
-            if not (yield from self.wait(pending + HEAD.size)):
-                break
-            head = _Head._make(HEAD.unpack_from(window.peek(pending + HEAD.size), pending))
-            reason = bodies.broken(head.length, head.header, room)
-            if reason:
-                text = f"{reason}: kept as it is up to {frame.end:#x}"
-                note = Note("length", at(window.position + pending), text)
-                break
-            if head.streamed:
-                yield from self._batch(frame, pending, texts)
-                pending = 0
-                self._part(parts, window.position)
-                yield from self._object(frame, head)
+    def children(self, frame: Frame, parts: array[int], names: list[bytes]) -> Steps:
+        """The objects in a container: their positions are added to `parts`, their texts to `names`. Stops where the
+        walk cannot go on: the rest is for the caller to pass on."""
+        window, pending = self.window, 0
+        while (room := frame.end - window.position) > pending:
+            pending, need, reason = _scan(window.front, pending, room, frame)
+            if need and (yield from self.wait(need)):
+                window.peek(need)
                 continue
-            if not (yield from self.wait(pending + head.length)):
-                break
-            self._part(parts, window.position + pending)
-            pending += head.length
-            if pending >= BATCH:
-                yield from self._batch(frame, pending, texts)
-                pending = 0
-        yield from self._batch(frame, pending, texts)
-        if note is not None:
-            yield note
-        elif window.position < frame.end:
-            yield from self._cut_short(frame, parts, texts)
+            whole, pending = pending, 0
+            if whole:
+                yield from self._batch(frame, whole, parts, names)
+            if need:
+                yield from self._cut_short(frame, parts, names)
+                return
+            if reason:
+                text = f"{reason}: kept as it is up to {at(frame.end)}"
+                yield Note("length", at(window.position), text)
+                return
+            if not whole:
+                parts.append(window.position)
+                yield from self._object(frame, _Head._make(HEAD.unpack(window.peek(HEAD.size))))
 
-    def _part(self, parts: array[int] | None, position: int) -> None:
-        if parts is not None:
-            parts.append(position)
+    def _batch(
+        self, frame: Frame, length: int, parts: array[int], names: list[bytes], *, cut: bool = False
+    ) -> Iterator[Event]:
+        position = self.window.position
+        batch = Batch(self.image, self.window.take(length), position, cut=cut)
+        yield from batch.events(frame.section, frame.depth, frame.owner, names, parts)
 
-    def _batch(self, frame: Frame, length: int, names: list[bytes], *, cut: bool = False) -> Iterator[Event]:
-        if length:
-            position = self.window.position
-            batch = Batch(self.image, self.window.take(length), position, frame.section, cut=cut)
-            yield from batch.events(frame.depth, frame.owner, names)
-
-    def _cut_short(self, frame: Frame, parts: array[int] | None, names: list[bytes]) -> Iterator[Event]:
+    def _cut_short(self, frame: Frame, parts: array[int], names: list[bytes]) -> Iterator[Event]:
         """A small object that the end of the file cuts: an object if its struct came whole, else bare bytes."""
         window = self.window
         left, position = window.available, window.position
@@ -175,8 +176,7 @@ class Walk:
             name = OBJECTS.get(number, f"object of type {number}")
             self.cut.append((at(position), f"{length - left} of {length} bytes of a {name}"))
             if left >= header:
-                self._part(parts, position)
-                yield from self._batch(frame, left, names, cut=True)
+                yield from self._batch(frame, left, parts, names, cut=True)
 
     def _object(self, outer: Frame, head: _Head) -> Steps:
         """An object that is streamed."""
@@ -186,63 +186,67 @@ class Walk:
             self.cut.append((at(position), f"{head.length - window.available} of {head.length} bytes of a {name}"))
             yield from self.raw(outer.section, window.available)
             return
-        kind = KIND_OF.get(head.type, UNKNOWN)
-        me = self.enter(position, kind)
+        notes: list[Note] = []
+        plan = self.image.plan(head.type, head.header, position, notes)
+        me = self.enter(position, plan.kind)
         struct = bytes(window.peek(head.header))
         yield from self.raw(outer.section, head.header)
-        owner = Owner(position, kind) if head.type in OWNERS else outer.owner
+        owner = Owner(position, plan.kind) if head.type in OWNERS else outer.owner
         frame = Frame(me, position, position + head.length, outer.section, outer.depth + 1, owner)
         parts, names = array("Q"), list[bytes]()
-        yield from self._body(frame, head, struct, parts, names)
+        yield from self._body(frame, plan, head, struct, parts, names)
         missing = yield from self.raw(outer.section, frame.end - window.position)
         if missing:
             self.cut.append((at(position), f"{missing} of {head.length} bytes of a {name}"))
         ordinal = self.settle(me)
-        yield self.whole(kind, position)
-        yield from self._describe(frame, head, struct, ordinal, parts, names)
+        yield self.whole(plan.kind, position)
+        yield from notes
+        yield from self._describe(frame, plan, head, struct, ordinal, parts, names)
 
-    def _body(self, frame: Frame, head: _Head, struct: bytes, parts: array[int], names: list[bytes]) -> Steps:
-        known = head.type in OBJECTS
+    def _body(
+        self, frame: Frame, plan: Plan, head: _Head, struct: bytes, parts: array[int], names: list[bytes]
+    ) -> Steps:
         if head.type == PAGES and head.content == BODY_DATA:
             yield from self._pages(frame, struct)
-        elif not bodies.has_children(known, head.content):
-            yield from self._remark_body(frame, head, struct)
+        elif not (plan.listed and head.content == ARRAY):
+            yield from self._remark_body(frame, plan, head, struct)
         elif frame.depth > DEPTH_MAX:
             text = f"more than {DEPTH_MAX} objects inside each other: kept, not looked into"
             yield Note("depth", at(self.window.position), text)
         else:
             yield from self.children(frame, parts, names)
 
-    def _remark_body(self, frame: Frame, head: _Head, struct: bytes) -> Iterator[Note]:
-        """What is wrong or unused with raw content."""
+    def _remark_body(self, frame: Frame, plan: Plan, head: _Head, struct: bytes) -> Iterator[Note]:
+        """What is wrong with raw content."""
         room = frame.end - self.window.position
-        stated = bodies.body_length(head.type, head.content, memoryview(struct))
-        if stated is not None and stated > room:
-            yield Note("length", at(frame.position), f"states {stated} bytes of content, and has room for {room}")
-        if head.type in PAGED or head.type in (COPYPAGES, bodies.CGROUP):
-            text = f"content kind {head.content} of {room} bytes: kept, not looked into"
-            yield Note("content", at(frame.position), text)
-        if head.type == TRAILER:
-            self.image.trailer = (frame.position, struct)
-        if head.type == bodies.NAME and head.content == BODY_NAME:
-            yield Note("length", at(frame.position), f"a name of {room} bytes: kept, not looked into")
+        reason = bodies.disagrees(head.type, head.content, struct, room)
+        if reason:
+            yield Note("length", at(frame.position), reason)
+        if plan.bare and head.content == VOID:
+            yield Note("length", at(frame.position), f"states no content, and has {room} bytes of it")
+        if head.type in BLOCKS:
+            reason = self.image.memories.block(frame.position, memoryview(struct), head.content, room, frame.owner)
+            if reason:
+                yield Note("pages", at(frame.position), f"{reason}: no memory is made of it")
+        if head.type == bodies.CGROUP or (head.type == bodies.NAME and head.content == BODY_NAME):
+            yield Note("length", at(frame.position), f"{room} bytes of content: kept, not looked into")
 
     def _describe(
-        self, frame: Frame, head: _Head, struct: bytes, ordinal: int, parts: array[int], names: list[bytes]
+        self, frame: Frame, plan: Plan, head: _Head, struct: bytes, ordinal: int, parts: array[int], names: list[bytes]
     ) -> Iterator[Event]:
         """References and further keys of a streamed object, known when its children are."""
-        note = self.image.remark(frame.position, head.type, head.header)
-        if note is not None:
-            yield note
+        view = memoryview(struct)
         roles, kinds = array("B", [PART]) * len(parts), array("H", [POS]) * len(parts)
-        keys, found = self.image.describe(frame.position, head.type, head.header, memoryview(struct), 0, names)
+        keys, found = self.image.describe(plan, view, 0, head.header, names)
         for kind, key in keys:
             self.image.ledger.call(frame.number, kind, key)
+        if head.type == TASK and (mm := self.image.task(view, 0, head.header)) is not None:
+            found.append(Target(ROLE["mem"], KIND["mem"], mm))
         for role, kind, key, expected in found:
             roles.append(role)
             kinds.append(kind)
             parts.append(key)
-            wrong = self.image.ledger.check(frame.position, key, expected) if kind == POS else None
+            wrong = self.image.ledger.check(frame.position, key, expected) if expected >= 0 else None
             if wrong is not None:
                 yield wrong
         if parts:
@@ -255,7 +259,7 @@ class Walk:
         low, high = RANGE.unpack_from(struct, HEAD.size) if len(struct) >= HEAD.size + RANGE.size else (0, 0)
         position, room = self.window.position, frame.end - self.window.position
         length = high - low
-        if not 0 < length <= room < length + PAD or length % PAGE:
+        if not 0 < length <= room < length + bodies.PAD or length % PAGE:
             text = f"addresses {low:#x}…{high:#x} and {room} bytes of pages do not agree: no memory is made of them"
             yield Note("pages", at(frame.position), text)
             return

@@ -24,6 +24,11 @@ class Window:
         """Bytes that are there."""
         return len(self._data) - self._at + self._waiting
 
+    @property
+    def front(self) -> memoryview:
+        """Bytes that are there in one piece, without a copy. They stay."""
+        return self._data[self._at :]
+
     def add(self, data: bytes | memoryview) -> None:
         """The next bytes. They are not copied while nothing was left over."""
         view = memoryview(data).cast("B")
