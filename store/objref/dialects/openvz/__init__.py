@@ -38,7 +38,7 @@ def _decode(found: Object) -> dict[str, Any]:
 
 
 def _brief(found: Object) -> str:
-    from objref.dialects.openvz.view import brief
+    from objref.dialects.openvz.brief import brief
 
     return brief(found)
 

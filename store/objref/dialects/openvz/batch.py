@@ -12,13 +12,14 @@ from objref.dialects.openvz.kinds import ARRAY, BODY_NAME, KIND, NUMBER, ROLE, V
 from objref.dialects.openvz.layouts import HEAD
 from objref.dialects.openvz.ledger import at
 from objref.dialects.openvz.memory import FILE_TOKEN, Owner
-from objref.dialects.openvz.plans import OWNERS, Image
+from objref.dialects.openvz.plans import OWNERS, Image, Plan
 from objref.dialects.openvz.references import POS
 
 __all__ = ["DEPTH_MAX", "NAMES_MAX", "Batch"]
 
 DEPTH_MAX = 16
 """Objects inside objects. Real files have five levels (watch, file, lock); deeper ones are kept, not walked."""
+NOTHING: list[bytes] = []
 NAMES_MAX = 3
 """Texts of NAMEs that references depend on: those of a mount."""
 TEXT_MAX = 4096
@@ -100,49 +101,58 @@ class Batch:
     def _walk(self, start: int, end: int, depth: int, owner: Owner | None, names: list[bytes], outer: int) -> None:
         """The objects in data[start:end], which are nested in object number `outer` of the batch, or outermost (-1)."""
         data, unpack, plans, position = self._data, HEAD.unpack_from, self._image.plans, self._position
-        starts, edges, base = self._starts, self._edges, HEAD.size
+        starts, lengths, kinds, base = self._starts, self._lengths, self._kinds, HEAD.size
         while start < end:
-            room = end - start
-            if room < base:
-                self._tell("length", start, f"{room} bytes are no object: kept as they are")
+            if end - start < base:
+                self._tell("length", start, f"{end - start} bytes are no object: kept as they are")
                 return
             length, number, header, content = unpack(data, start)
-            if self._cut and base <= header <= room < length:  # its struct is there, the file ends behind
-                length = room
-            if header < base or length < header or length > room:
-                reason = bodies.broken(length, header, room)
+            if self._cut and base <= header <= end - start < length:  # its struct is there, the file ends behind
+                length = end - start
+            if header < base or length < header or length > end - start:
+                reason = bodies.broken(length, header, end - start)
                 self._tell("length", start, f"{reason}: kept as it is up to {at(position + end)}")
                 return
             plan = plans.get((number, header)) or self._image.plan(number, header, position + start, self._notes)
-            kind, listed, bare, (values, rules), (own_values, own_rules), special = plan
-            me, stop = len(starts), start + length
+            me, inner = len(starts), NOTHING
             starts.append(start)
-            self._lengths.append(length)
-            self._kinds.append(kind)
+            lengths.append(length)
+            kinds.append(plan.kind)
             if outer >= 0:
-                edges.append((outer, PART, POS, position + start))
+                self._edges.append((outer, PART, POS, position + start))
             else:
                 self._tops.append(position + start)
-            inner: list[bytes] = []
-            if content == ARRAY and listed:
-                if length > header:
-                    around = Owner(position + start, OWNERS[number]) if number in OWNERS else owner
-                    self._nested(start + header, stop, depth + 1, around, inner, me)
-            elif content == VOID and length != header and bare:
-                self._tell("length", start, f"states no content, and has {length - header} bytes of it")
-            for rule, key in zip(rules, values(data, start), strict=True):
-                if key not in rule.nothing:
-                    self._refer(me, start, rule.role, rule.kind, key, rule.expected)
-            for rule, key in zip(own_rules, own_values(data, start), strict=True):
-                if key not in rule.nothing:
-                    self._keys.append((me, rule.kind, key))
-            if special is not None:
-                for target in special(self._image.about, data, start, header, inner):
-                    self._refer(me, start, *target)
-            extra = EXTRAS.get(number)
-            if extra is not None:
-                extra(self, _Place(me, number, start, header, content, stop, depth, owner, names))
-            start = stop
+            if length > header or number in EXTRAS:
+                place = _Place(me, number, start, header, content, start + length, depth, owner, names)
+                inner = self._inside(plan, place)
+            if plan.tells:
+                self._describe(plan, me, start, header, inner)
+            start += length
+
+    def _inside(self, plan: Plan, place: _Place) -> list[bytes]:
+        """What follows the struct of an object. Returns the texts of the NAMEs in it."""
+        inner: list[bytes] = []
+        room = place.stop - place.start - place.header
+        if place.content == ARRAY and plan.listed and room:
+            around = Owner(self._position + place.start, plan.kind) if place.number in OWNERS else place.owner
+            self._nested(place.start + place.header, place.stop, place.depth + 1, around, inner, place.me)
+        elif place.content == VOID and plan.bare and room:
+            self._tell("length", place.start, f"states no content, and has {room} bytes of it")
+        if place.number in EXTRAS:
+            EXTRAS[place.number](self, place)
+        return inner
+
+    def _describe(self, plan: Plan, me: int, start: int, header: int, names: list[bytes]) -> None:
+        """References and further keys."""
+        for rule, key in zip(plan.fields.rules, plan.fields.unpack(self._data, start), strict=True):
+            if key not in rule.nothing:
+                self._refer(me, start, rule.role, rule.kind, key, rule.expected)
+        for rule, key in zip(plan.own.rules, plan.own.unpack(self._data, start), strict=True):
+            if key not in rule.nothing:
+                self._keys.append((me, rule.kind, key))
+        if plan.special is not None:
+            for target in plan.special(self._image.about, self._data, start, header, names):
+                self._refer(me, start, *target)
 
     def _nested(self, start: int, end: int, depth: int, owner: Owner | None, names: list[bytes], outer: int) -> None:
         if depth > DEPTH_MAX:

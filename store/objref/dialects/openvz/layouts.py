@@ -23,7 +23,19 @@ SECTION_HEAD = Struct("<QIHH")
 """Section header: cpt_next (length, header included), cpt_section, cpt_hdrlen, cpt_align."""
 
 FIELD = re.compile(r"(\S+?)(?:\[(\d+)\])?@(\d+):(\w+)")
-CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "s32": "i", "pos": "Q", "other": "Q", "index": "I", "raw": "s", "text": "s", "ubparm": "6Q"}
+CODES = {
+    "u8": "B",
+    "u16": "H",
+    "u32": "I",
+    "u64": "Q",
+    "s32": "i",
+    "pos": "Q",
+    "other": "Q",
+    "index": "I",
+    "raw": "s",
+    "text": "s",
+    "ubparm": "6Q",
+}
 I386 = 0
 
 

@@ -60,6 +60,11 @@ class Ledger:
         self._count += n
         return first
 
+    @property
+    def last(self) -> int:
+        """The ordinal of the object that was announced last."""
+        return self._count - 1
+
     def settle(self, number: int, ordinal: int) -> None:
         """The ordinal of an object is known."""
         self._ordinals[number] = ordinal
@@ -73,7 +78,7 @@ class Ledger:
     # -- positions -----------------------------------------------------------------------------------------
 
     def check(self, source: int, target: int, expected: int) -> Note | None:
-        """Whether a position names an object, of the expected kind (0: any). What lies ahead is looked at in the end."""
+        """Whether a position names an object of the expected kind (0: any). What lies ahead is looked at in the end."""
         if target > self._starts[-1]:
             for column, value in zip(self._late, (source, target, expected), strict=True):
                 column.append(value)

@@ -98,7 +98,7 @@ class Memories:
         self._copied = 0
         self._elsewhere = array("Q")
 
-    def block(self, position: int, head: memoryview, content: int, room: int, owner: Owner | None) -> str:
+    def block(self, position: int, head: bytes | memoryview, content: int, room: int, owner: Owner | None) -> str:
         """A page block without a page of its own; `room` bytes follow its struct. Returns what is wrong with it."""
         number = HEAD.unpack_from(head)[1]
         if len(head) < HEAD.size + RANGE.size:

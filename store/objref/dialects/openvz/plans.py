@@ -34,6 +34,8 @@ class Plan(NamedTuple):
     fields: Reader
     own: Reader
     special: Special | None
+    tells: bool
+    """Whether there are references or further keys in the struct."""
 
 
 class Image:
@@ -61,16 +63,18 @@ class Image:
         known = layout(number, self.about.architecture)
         if number not in OBJECTS:
             self._say(notes, position, (number, 0), f"object type {number} is kept, not looked into")
-            return Plan(UNKNOWN, False, False, NO_FIELDS, NO_FIELDS, None)
+            return Plan(UNKNOWN, False, False, NO_FIELDS, NO_FIELDS, None, False)
         listed, bare = number not in bodies.RAW, number not in bodies.NEVER_BARE
         if known is None:
-            return Plan(KIND_OF[number], listed, bare, NO_FIELDS, NO_FIELDS, None)
+            return Plan(KIND_OF[number], listed, bare, NO_FIELDS, NO_FIELDS, None, False)
         if header > known.size:
             text = f"a {known.name} struct of {header} bytes, at most {known.size} are known: kept, not decoded"
             self._say(notes, position, (number, header), text)
-            return Plan(KIND_OF[number], listed, bare, NO_FIELDS, NO_FIELDS, None)
+            return Plan(KIND_OF[number], listed, bare, NO_FIELDS, NO_FIELDS, None, False)
         fields, own = (of(number, self.about.architecture, header) for of in (references, own_keys))
-        made = Plan(KIND_OF[number], listed, bare, fields, own, SPECIAL.get(number))
+        special = SPECIAL.get(number)
+        tells = bool(fields.rules or own.rules or special)
+        made = Plan(KIND_OF[number], listed, bare, fields, own, special, tells)
         self.plans[number, header] = made
         return made
 
@@ -78,6 +82,8 @@ class Image:
         self, plan: Plan, data: memoryview, at: int, header: int, names: list[bytes]
     ) -> tuple[list[tuple[int, int]], list[Target]]:
         """(further keys, references) of an object whose struct stands at data[at:]."""
+        if not plan.tells:
+            return [], []
         keys = [
             (rule.kind, key)
             for rule, key in zip(plan.own.rules, plan.own.unpack(data, at), strict=True)

@@ -13,7 +13,19 @@ from typing import NamedTuple, TypeAlias
 from objref.dialects.openvz.kinds import KIND, KIND_OF, NULL, NUMBER, ROLE
 from objref.dialects.openvz.layouts import CODES, Field, Layout, layout
 
-__all__ = ["NO_FIELDS", "POS", "SPECIAL", "About", "Reader", "Rule", "Special", "Target", "own_keys", "references"]
+__all__ = [
+    "NO_FIELDS",
+    "NO_INDEX",
+    "POS",
+    "SPECIAL",
+    "About",
+    "Reader",
+    "Rule",
+    "Special",
+    "Target",
+    "own_keys",
+    "references",
+]
 
 NO_INDEX = (1 << 32) - 1
 POS = KIND["pos"]
@@ -151,13 +163,13 @@ NO_OBJECT = 0x10 | 0x40 | 0x800
 
 
 def _file(_: About, data: memoryview, at: int, length: int, __: list[bytes]) -> list[Target]:
-    """cpt_priv: the TTY of a terminal, the index of a socket, or no reference. cpt_fown_pid: if a descriptor is owned."""
+    """cpt_priv: the TTY of a terminal, the index of a socket, or no reference. cpt_fown_pid: if there is an owner."""
     found: list[Target] = []
     if length < FILE_AT + FILE.size:
         return found
     mode, bits, private, owned, owner = FILE.unpack_from(data, at + FILE_AT)
     form = mode & FORMAT_MASK
-    if private in (0, NULL) and form != SOCKET or bits & NO_OBJECT:
+    if bits & NO_OBJECT or (private in (0, NULL) and form != SOCKET):
         pass
     elif form == SOCKET and private not in (NO_INDEX, NULL):
         found.append(Target(ROLE["socket"], KIND["socket-index"], private))

@@ -110,9 +110,9 @@ class CptSplitter:
             yield Note("cut", at(0), f"the file ends at {walk.window.available}, inside its header of {length} bytes")
             self._covered = False
             return
+        position, me = walk.opened(KIND["header"])
         yield from walk.raw("header", length)
-        walk.settle(walk.enter(0, KIND["header"]))
-        yield walk.whole(KIND["header"], 0)
+        yield walk.closed(me, KIND["header"], position)
 
     # -- sections ------------------------------------------------------------------------------------------
 
@@ -143,10 +143,9 @@ class CptSplitter:
     def _no_section(self, position: int, length: int) -> Steps:
         """What stands where a section should, and is none: an object of the one before, or damage."""
         walk = self._walk
-        me = walk.enter(position, UNKNOWN)
+        _, me = walk.opened(UNKNOWN)
         missing = yield from walk.raw("unknown", length)
-        walk.settle(me)
-        yield walk.whole(UNKNOWN, position)
+        yield walk.closed(me, UNKNOWN, position)
         if missing:
             walk.cut.append((at(position), f"{missing} of {length} bytes of what is no section"))
 
@@ -155,7 +154,7 @@ class CptSplitter:
         known = number < len(SECTIONS)
         name = SECTIONS[number] if known else "unknown"
         self._sections.append((number, position))
-        me = walk.enter(position, KIND["section"])
+        _, me = walk.opened(KIND["section"])
         if not known:
             yield Note("section", at(position), f"section number {number} is not in the facts: kept as it is")
         yield from walk.raw(name, SECTION_HEAD.size)
@@ -163,8 +162,7 @@ class CptSplitter:
         if known:
             yield from walk.children(frame, array("Q"), [])
         missing = yield from walk.raw(name, frame.end - walk.window.position)
-        walk.settle(me)
-        yield walk.whole(KIND["section"], position)
+        yield walk.closed(me, KIND["section"], position)
         if missing:
             walk.cut.append((at(position), f"{missing} of {length} bytes of section {name}"))
 

@@ -33,7 +33,7 @@ CGROUP_MAX = 1 << 20
 """A cgroup is taken whole for its list of processes: 256 K of them fit."""
 PAGE = 4096
 """The page unit of the store."""
-TASK, PART = NUMBER["TASK"], ROLE["part"]
+TASK, TRAILER, PART = NUMBER["TASK"], NUMBER["TRAILER"], ROLE["part"]
 PAGED = frozenset({NUMBER["MM"], NUMBER["VMA"], NUMBER["INODE"], PAGES})
 
 
@@ -56,6 +56,18 @@ class _Head(NamedTuple):
     type: int
     header: int
     content: int
+
+
+class _Open(NamedTuple):
+    """A streamed object while it passes."""
+
+    frame: Frame
+    plan: Plan
+    head: _Head
+    struct: bytes
+    parts: array[int]
+    """Positions of the objects in it."""
+    names: list[bytes]
 
 
 def _scan(view: memoryview, start: int, room: int, frame: Frame) -> tuple[int, int, str]:
@@ -118,19 +130,15 @@ class Walk:
 
     # -- objects -------------------------------------------------------------------------------------------
 
-    def enter(self, position: int, kind: int) -> int:
-        """An object starts; see `Ledger.enter`."""
-        return self.image.ledger.enter(position, kind)
+    def opened(self, kind: int) -> tuple[int, int]:
+        """An object starts here: (its position, its number in the ledger)."""
+        position = self.window.position
+        return position, self.image.ledger.enter(position, kind)
 
-    def settle(self, number: int) -> int:
-        """An object ends and gets its ordinal."""
-        ordinal = self.image.ledger.take(1)
-        self.image.ledger.settle(number, ordinal)
-        return ordinal
-
-    def whole(self, kind: int, position: int) -> Derived:
-        """The object that started at `position` and ends here."""
-        length = self.window.position - position
+    def closed(self, number: int, kind: int, position: int) -> Derived:
+        """An object ends here."""
+        ledger, length = self.image.ledger, self.window.position - position
+        ledger.settle(number, ledger.take(1))
         return Derived(kind, 0, position, False, one(0), one(FILE_TOKEN), one(position), one(length))
 
     def children(self, frame: Frame, parts: array[int], names: list[bytes]) -> Steps:
@@ -180,73 +188,76 @@ class Walk:
 
     def _object(self, outer: Frame, head: _Head) -> Steps:
         """An object that is streamed."""
-        window = self.window
-        position, name = window.position, OBJECTS.get(head.type, f"object of type {head.type}")
-        if not (yield from self.wait(head.header)):
-            self.cut.append((at(position), f"{head.length - window.available} of {head.length} bytes of a {name}"))
+        window, image = self.window, self.image
+        if window.available < head.header and not (yield from self.wait(head.header)):
+            self._lacks(window.position, head, head.length - window.available)
             yield from self.raw(outer.section, window.available)
             return
         notes: list[Note] = []
-        plan = self.image.plan(head.type, head.header, position, notes)
-        me = self.enter(position, plan.kind)
-        struct = bytes(window.peek(head.header))
-        yield from self.raw(outer.section, head.header)
+        plan = image.plan(head.type, head.header, window.position, notes)
+        position, me = self.opened(plan.kind)
+        struct = window.take(head.header)
+        yield Run(outer.section, struct, (Part(FILE_TOKEN, 0, head.header),))
         owner = Owner(position, plan.kind) if head.type in OWNERS else outer.owner
         frame = Frame(me, position, position + head.length, outer.section, outer.depth + 1, owner)
-        parts, names = array("Q"), list[bytes]()
-        yield from self._body(frame, plan, head, struct, parts, names)
-        missing = yield from self.raw(outer.section, frame.end - window.position)
-        if missing:
-            self.cut.append((at(position), f"{missing} of {head.length} bytes of a {name}"))
-        ordinal = self.settle(me)
-        yield self.whole(plan.kind, position)
+        found = _Open(frame, plan, head, bytes(struct), array("Q"), [])
+        yield from self._body(found)
+        if window.position < frame.end:
+            missing = yield from self.raw(outer.section, frame.end - window.position)
+            if missing:
+                self._lacks(position, head, missing)
+        yield self.closed(me, plan.kind, position)
         yield from notes
-        yield from self._describe(frame, plan, head, struct, ordinal, parts, names)
+        yield from self._describe(found, image.ledger.last)
 
-    def _body(
-        self, frame: Frame, plan: Plan, head: _Head, struct: bytes, parts: array[int], names: list[bytes]
-    ) -> Steps:
+    def _lacks(self, position: int, head: _Head, missing: int) -> None:
+        name = OBJECTS.get(head.type, f"object of type {head.type}")
+        self.cut.append((at(position), f"{missing} of {head.length} bytes of a {name}"))
+
+    def _body(self, found: _Open) -> Steps:
+        frame, head = found.frame, found.head
         if head.type == PAGES and head.content == BODY_DATA:
-            yield from self._pages(frame, struct)
-        elif not (plan.listed and head.content == ARRAY):
-            yield from self._remark_body(frame, plan, head, struct)
+            yield from self._pages(frame, found.struct)
+        elif not (found.plan.listed and head.content == ARRAY):
+            yield from self._remark_body(found)
         elif frame.depth > DEPTH_MAX:
             text = f"more than {DEPTH_MAX} objects inside each other: kept, not looked into"
             yield Note("depth", at(self.window.position), text)
         else:
-            yield from self.children(frame, parts, names)
+            yield from self.children(frame, found.parts, found.names)
 
-    def _remark_body(self, frame: Frame, plan: Plan, head: _Head, struct: bytes) -> Iterator[Note]:
+    def _remark_body(self, found: _Open) -> Iterator[Note]:
         """What is wrong with raw content."""
+        frame, head, where = found.frame, found.head, at(found.frame.position)
         room = frame.end - self.window.position
-        reason = bodies.disagrees(head.type, head.content, struct, room)
+        reason = bodies.disagrees(head.type, head.content, found.struct, room)
         if reason:
-            yield Note("length", at(frame.position), reason)
-        if plan.bare and head.content == VOID:
-            yield Note("length", at(frame.position), f"states no content, and has {room} bytes of it")
+            yield Note("length", where, reason)
+        if room and found.plan.bare and head.content == VOID:
+            yield Note("length", where, f"states no content, and has {room} bytes of it")
         if head.type in BLOCKS:
-            reason = self.image.memories.block(frame.position, memoryview(struct), head.content, room, frame.owner)
+            reason = self.image.memories.block(frame.position, found.struct, head.content, room, frame.owner)
             if reason:
-                yield Note("pages", at(frame.position), f"{reason}: no memory is made of it")
+                yield Note("pages", where, f"{reason}: no memory is made of it")
+        if head.type == TRAILER:
+            self.image.trailer = (frame.position, found.struct)
         if head.type == bodies.CGROUP or (head.type == bodies.NAME and head.content == BODY_NAME):
-            yield Note("length", at(frame.position), f"{room} bytes of content: kept, not looked into")
+            yield Note("length", where, f"{room} bytes of content: kept, not looked into")
 
-    def _describe(
-        self, frame: Frame, plan: Plan, head: _Head, struct: bytes, ordinal: int, parts: array[int], names: list[bytes]
-    ) -> Iterator[Event]:
+    def _describe(self, found: _Open, ordinal: int) -> Iterator[Event]:
         """References and further keys of a streamed object, known when its children are."""
-        view = memoryview(struct)
+        frame, parts, view, ledger = found.frame, found.parts, memoryview(found.struct), self.image.ledger
         roles, kinds = array("B", [PART]) * len(parts), array("H", [POS]) * len(parts)
-        keys, found = self.image.describe(plan, view, 0, head.header, names)
+        keys, targets = self.image.describe(found.plan, view, 0, len(view), found.names)
         for kind, key in keys:
-            self.image.ledger.call(frame.number, kind, key)
-        if head.type == TASK and (mm := self.image.task(view, 0, head.header)) is not None:
-            found.append(Target(ROLE["mem"], KIND["mem"], mm))
-        for role, kind, key, expected in found:
+            ledger.call(frame.number, kind, key)
+        if found.head.type == TASK and (mm := self.image.task(view, 0, len(view))) is not None:
+            targets.append(Target(ROLE["mem"], KIND["mem"], mm))
+        for role, kind, key, expected in targets:
             roles.append(role)
             kinds.append(kind)
             parts.append(key)
-            wrong = self.image.ledger.check(frame.position, key, expected) if expected >= 0 else None
+            wrong = ledger.check(frame.position, key, expected) if expected >= 0 else None
             if wrong is not None:
                 yield wrong
         if parts:
@@ -257,22 +268,20 @@ class Walk:
     def _pages(self, frame: Frame, struct: bytes) -> Steps:
         """Page contents, as slices of what came in."""
         low, high = RANGE.unpack_from(struct, HEAD.size) if len(struct) >= HEAD.size + RANGE.size else (0, 0)
-        position, room = self.window.position, frame.end - self.window.position
-        length = high - low
-        if not 0 < length <= room < length + bodies.PAD or length % PAGE:
+        window, where = self.window, at(frame.position)
+        position, room, length = window.position, frame.end - window.position, high - low
+        if not 0 < length <= room < length + bodies.PAD:
             text = f"addresses {low:#x}…{high:#x} and {room} bytes of pages do not agree: no memory is made of them"
-            yield Note("pages", at(frame.position), text)
+            yield Note("pages", where, text)
             return
-        while length and (yield from self.wait(PAGE)):
-            n = min(length, max(PAGE, self.window.ready() // PAGE * PAGE))
-            yield Pages(self.window.take(n), (FILE_TOKEN,))
+        while length >= PAGE and (window.available >= PAGE or (yield from self.wait(PAGE))):
+            n = min(length // PAGE * PAGE, max(PAGE, window.ready() // PAGE * PAGE))
+            yield Pages(window.take(n), (FILE_TOKEN,))
             length -= n
         if length:
-            yield from self.raw(frame.section, self.window.available)
-        came = min(self.window.position - position, high - low)
+            yield from self.raw(frame.section, min(length, window.available))
+        came = min(window.position - position, high - low)
         if frame.owner is None:
-            yield Note(
-                "pages", at(frame.position), "page contents outside of an MM or INODE: no memory is made of them"
-            )
+            yield Note("pages", where, "page contents outside of an MM or INODE: no memory is made of them")
         elif came and not self.image.memories.data(frame.owner, low, came, position):
-            yield Note("pages", at(frame.position), f"addresses {low:#x}…{high:#x} make no sense")
+            yield Note("pages", where, f"addresses {low:#x}…{high:#x} make no sense: no memory is made of them")

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from objref.dialects.openvz import bodies
 from objref.dialects.openvz.kinds import (
-    ARCHITECTURES,
-    BODY_DATA,
     BODY_NAME,
     MADE,
+    NULL,
     SECTIONS,
-    VERSIONS,
 )  # fmt: skip
 from objref.dialects.openvz.layouts import HEAD, Field, Layout, layout, layouts
+from objref.dialects.openvz.references import NO_INDEX
 from objref.errors import TruncatedError, UsageError
 
 if TYPE_CHECKING:
     from objref.object import Object
 
-__all__ = ["brief", "decode", "decodes"]
+__all__ = ["architecture", "as_text", "decode", "decodes"]
 
 Fields = dict[str, Any]
 
@@ -31,7 +30,6 @@ HEAD_NAMES = ("cpt_next", "cpt_object", "cpt_hdrlen", "cpt_content")
 SECTION_NAMES = ("cpt_next", "cpt_section", "cpt_hdrlen", "cpt_align")
 BODY_MAX = 1 << 20
 """Bytes of content that are shown as fields."""
-TEXT_MAX = 256
 X86_64 = 1
 BEANCOUNTER = ("barrier", "limit", "held", "maxheld", "minheld", "failcnt")
 
@@ -57,7 +55,7 @@ def decode(found: Object) -> Fields:
         return dict(zip(SECTION_NAMES, head, strict=True)) | {"name": name}
     fields: Fields = dict(zip(HEAD_NAMES, head, strict=True))
     data = found.read(0, head[2])
-    known = layout(head[1], _architecture(found))
+    known = layout(head[1], architecture(found))
     if known is not None and head[2] <= known.size:
         fields |= _struct(_variant(known, data), data, len(data))
     elif len(data) > HEAD.size:
@@ -72,7 +70,7 @@ def _unpack(struct: Struct, data: bytes, found: Object) -> tuple[int, ...]:
         raise TruncatedError(f"{found.objref}: {len(data)} bytes, expected {struct.size} of a header") from None
 
 
-def _architecture(found: Object) -> int:
+def architecture(found: Object) -> int:
     """Of the image that the object is in: some structs differ."""
     header = found._image.get("header:0x0")
     return int.from_bytes(header.read(8, 10), "little") if header is not None else X86_64
@@ -84,19 +82,35 @@ def _struct(known: Layout, data: bytes, length: int) -> Fields:
 
 def _value(field: Field, data: bytes) -> Any:
     values = field.values.unpack_from(data, field.offset)
-    if field.type == "raw":
-        return values[0].hex()
-    if field.type == "text":
-        return _text(values[0])
     if field.type == "ubparm":
         size = len(BEANCOUNTER)
         rows = (values[i : i + size] for i in range(0, len(values), size))
         return [dict(zip(BEANCOUNTER, row, strict=True)) for row in rows]
-    return list(values) if field.repeat else values[0]
+    shape = SHAPES.get(field.type)
+    shown = list(values if shape is None else map(shape, values))
+    return shown if field.repeat and field.type not in ("raw", "text") else shown[0]
 
 
-def _text(data: bytes) -> str:
+def _position(value: int) -> str | None:
+    return None if value == NULL else f"pos:{value:#x}"
+
+
+def _other(value: int) -> int | None:
+    return None if value == NULL else value
+
+
+def _index(value: int) -> int | None:
+    return None if value == NO_INDEX else value
+
+
+def as_text(data: bytes) -> str:
+    """The text of a field, up to its NUL. It need not be UTF-8."""
     return data.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+
+
+SHAPES: dict[str, Callable[[Any], Any]] = {
+    "raw": bytes.hex, "text": as_text, "pos": _position, "other": _other, "index": _index,
+}  # fmt: skip
 
 
 # -- unix sockets ------------------------------------------------------------------------------------------
@@ -108,7 +122,7 @@ AF_UNIX, FAMILY_AT = 1, 42
 @cache
 def _unix(known: Layout) -> Layout:
     fields = [field for field in known.fields if field.name not in INET_ONLY]
-    return known._replace(fields=(*fields, Field("cpt_vfsmount_ref", 424, "u64", 0)))
+    return known._replace(fields=(*fields, Field("cpt_vfsmount_ref", 424, "pos", 0)))
 
 
 def _variant(known: Layout, data: bytes) -> Layout:
@@ -130,9 +144,9 @@ def _body(found: Object, number: int, header: int, content: int) -> Fields:
     if number == bodies.CGROUP:
         start = bodies.cgroup_name(memoryview(body))
         ids = [v for v in _numbers("I", body[start:]) if v]
-        return {"name": _text(body[HEAD.size : start]), "processes": ids} if start else {"processes": ids}
+        return {"name": as_text(body[HEAD.size : start]), "processes": ids} if start else {"processes": ids}
     if content == BODY_NAME:
-        return {"name": _text(body)}
+        return {"name": as_text(body)}
     if content == SEMAPHORES:
         values = _numbers("I", body)
         return {"semaphores": [{"semval": v, "sempid": p} for v, p in zip(values[::2], values[1::2], strict=False)]}
@@ -143,59 +157,3 @@ def _numbers(code: str, body: bytes) -> list[int]:
     size = Struct(code).size
     count = len(body) // size
     return list(Struct(f"<{count}{code}").unpack_from(body))
-
-
-# -- one line ----------------------------------------------------------------------------------------------
-
-
-def brief(found: Object) -> str:
-    """One line about an object, or nothing."""
-    line = BRIEF.get(found.kind)
-    if line is None or not found.size:
-        return ""
-    try:
-        return line(decode(found), found)
-    except (KeyError, TruncatedError):  # an older or cut struct without that field
-        return ""
-
-
-def _range(fields: Fields, _: Object) -> str:
-    return f"{fields['cpt_start']:#x}…{fields['cpt_end']:#x}"
-
-
-def _child_name(fields: Fields, found: Object) -> str:
-    """The text of the NAME that comes first."""
-    start = fields["cpt_hdrlen"]
-    child = found.read(start, start + HEAD.size + TEXT_MAX) if found.size >= start + HEAD.size else b""
-    if len(child) < HEAD.size:
-        return ""
-    _, number, header, content = HEAD.unpack_from(child)
-    return _text(child[header:]) if number == bodies.NAME and content != BODY_DATA else ""
-
-
-def _header(fields: Fields, _: Object) -> str:
-    version, architecture = fields["cpt_image_version"], fields["cpt_os_arch"]
-    return f"version {version:#x} ({VERSIONS.get(version, '?')}), {ARCHITECTURES.get(architecture, '?')}"
-
-
-BRIEF: dict[str, Callable[[Fields, Object], str]] = {
-    "header": _header,
-    "section": lambda fields, _: f"{fields['name']}, {fields['cpt_next']} bytes",
-    "task": lambda fields, _: f"{fields['cpt_pid']} {fields['cpt_comm']}",
-    "file": _child_name,
-    "vfsmount": _child_name,
-    "name": lambda fields, _: str(fields["name"])[:TEXT_MAX],
-    "vma": _range,
-    "pages": _range,
-    "copypages": _range,
-    "lazypages": _range,
-    "iterpages": _range,
-    "filedesc": lambda fields, _: f"fd {fields['cpt_fd']}",
-    "socket": lambda fields, _: (
-        f"index {fields['cpt_index']}, family {fields['cpt_family']}, type {fields['cpt_type']}"
-    ),
-    "tty": lambda fields, _: str(fields["cpt_name"]),
-    "net-device": lambda fields, _: str(fields["cpt_name"]),
-    "sighandler": lambda fields, _: f"signal {fields['cpt_signo']}",
-    "siginfo": lambda fields, _: f"signal {fields['cpt_signo']}",
-}
