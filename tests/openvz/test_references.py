@@ -16,7 +16,7 @@ def test_a_task_names_all_that_it_uses() -> None:
         ("mm", "pos", w["mm0"]), ("files", "pos", w["files"]), ("fs", "pos", w["fs"]), ("signal", "pos", w["signal0"]),
         ("sighand", "pos", w["sighand"]), ("namespace", "pos", w["namespace"]), ("undo", "pos", w["undo"]),
         ("beancounter", "pos", w["ubc"]), ("parent", "pid", 101), ("leader", "pid", 100), ("group", "pid", 100),
-        ("session", "pid", 100),
+        ("session", "pid", 100), ("mem", "mem", w["mm0"]),
     }  # fmt: skip
 
 

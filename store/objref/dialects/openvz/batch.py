@@ -136,8 +136,11 @@ class Batch:
         if place.content == ARRAY and plan.listed and room:
             around = Owner(self._position + place.start, plan.kind) if place.number in OWNERS else place.owner
             self._nested(place.start + place.header, place.stop, place.depth + 1, around, inner, place.me)
-        elif place.content == VOID and plan.bare and room:
-            self._tell("length", place.start, f"states no content, and has {room} bytes of it")
+        elif place.content == VOID:
+            if plan.bare and room:
+                self._tell("length", place.start, f"states no content, and has {room} bytes of it")
+        elif place.content != ARRAY and place.number in bodies.LISTS:
+            self._tell("content", place.start, f"content kind {place.content}, expected {ARRAY}: not looked into")
         if place.number in EXTRAS:
             EXTRAS[place.number](self, place)
         return inner
@@ -184,7 +187,7 @@ class Batch:
             return
         body = self._data[place.start + place.header : place.stop]
         text = bodies.text(body)
-        if not len(text) < len(body) <= len(text) + bodies.PAD:
+        if not bodies.is_text(body):
             self._tell("length", place.start, f"a text of {len(text)} bytes in {len(body)}: no NUL, or more behind it")
         if len(place.names) < NAMES_MAX:
             place.names.append(text[:TEXT_MAX])
@@ -192,15 +195,13 @@ class Batch:
     def _cgroup(self, place: _Place) -> None:
         """A NAME unless it is the root group, process ids, and a zero."""
         start = place.start + place.header
-        name = bodies.cgroup_name(self._data[start : place.stop])
-        if name:
-            self._nested(start, start + name, place.depth + 1, None, [], place.me)
-        for i in range(start + name, place.stop - 3, 4):
-            pid = int.from_bytes(self._data[i : i + 4], "little")
-            if not pid:
-                return
-            self._edges.append((place.me, PROCESS, PID, pid))
-        self._tell("length", place.start, "the list of processes of a cgroup does not end with 0")
+        body = self._data[start : place.stop]
+        found = bodies.cgroup(body) or bodies.Cgroup((self._cut and bodies.cgroup_name(body)) or 0, [])
+        if found.name:
+            self._nested(start, start + found.name, place.depth + 1, None, [], place.me)
+        elif bodies.cgroup(body) is None:
+            self._tell("length", place.start, "a cgroup is a name and numbers of processes up to 0: it is not")
+        self._edges.extend((place.me, PROCESS, PID, pid) for pid in found.processes)
 
     def _task(self, place: _Place) -> None:
         mm = self._image.task(self._data, place.start, place.header)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from struct import Struct
+from typing import NamedTuple
 
 from objref.dialects.openvz.kinds import BODY_DATA, BODY_NAME, NUMBER, SECTIONS, VOID
 from objref.dialects.openvz.layouts import HEAD
 
 __all__ = [
-    "CGROUP", "NAME", "NEVER_BARE", "PAD", "RAW", "broken", "cgroup_name", "disagrees", "is_section", "text",
+    "CGROUP", "LISTS", "NAME", "NEVER_BARE", "PAD", "RAW", "Cgroup", "broken", "cgroup", "cgroup_name", "disagrees", "is_section",
+    "is_text", "text",
 ]  # fmt: skip
 
 CGROUP, NAME = NUMBER["CGROUP"], NUMBER["NAME"]
@@ -35,6 +37,14 @@ RAW = frozenset(
     )
 )  # fmt: skip
 """Types whose content the facts describe, and not as objects."""
+LISTS = frozenset(
+    NUMBER[name]
+    for name in (
+        "TASK", "MM", "VMA", "FILE", "FILES", "FS", "SIGHAND_STRUCT", "SIGNAL_STRUCT", "SYSVSEM_UNDO", "NAMESPACE",
+        "INODE", "VFSMOUNT", "EPOLL", "POSIX_TIMER_LIST", "TTY", "SYSVMSG", "INOTIFY", "INOTIFY_WATCH",
+    )
+)  # fmt: skip
+"""Types whose content is objects, or nothing."""
 NEVER_BARE = frozenset({CGROUP, NUMBER["ITERPAGES"], NUMBER["ITERYOUNGPAGES"]})
 """Types with bytes behind the struct whatever their content kind says."""
 
@@ -74,13 +84,36 @@ def disagrees(number: int, content: int, head: bytes | memoryview, room: int) ->
     return "" if length <= room < length + slack else f"states {length} bytes of content, and has room for {room}"
 
 
-def cgroup_name(body: memoryview) -> int:
-    """Length of the NAME that begins the body of a cgroup; 0 for a root group, which has none."""
+class Cgroup(NamedTuple):
+    """The content of a cgroup: the length of the NAME object that it begins with, 0 for a root group; process ids."""
+
+    name: int
+    processes: list[int]
+
+
+def cgroup(body: memoryview) -> Cgroup | None:
+    """What follows the struct of a cgroup; None when it is not as the facts say."""
+    name = cgroup_name(body) if len(body) > _U32.size else 0
+    if name is None or len(body) == name or (len(body) - name) % _U32.size:
+        return None
+    *processes, last = (number for (number,) in _U32.iter_unpack(body[name:]))
+    return None if last or 0 in processes else Cgroup(name, processes)
+
+
+def cgroup_name(body: memoryview) -> int | None:
+    """Bytes of the NAME; None when there is none."""
     if len(body) < HEAD.size:
-        return 0
+        return None
     length, number, header, content = HEAD.unpack_from(body)
-    sound = number == NAME and content == BODY_NAME and not broken(length, header, len(body))
-    return int(length) if sound else 0
+    if number != NAME or content != BODY_NAME or broken(length, header, len(body)):
+        return None
+    return int(length) if is_text(body[header:length]) else None
+
+
+def is_text(body: memoryview) -> bool:
+    """Whether the content of a NAME is a text, its NUL, and padding."""
+    length = len(text(body))
+    return length < len(body) <= length + PAD
 
 
 def text(body: bytes | memoryview) -> bytes:

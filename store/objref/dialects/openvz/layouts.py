@@ -22,6 +22,7 @@ HEAD = Struct("<QIHH")
 SECTION_HEAD = Struct("<QIHH")
 """Section header: cpt_next (length, header included), cpt_section, cpt_hdrlen, cpt_align."""
 
+HEADING = re.compile(r"([\w, ]*?\w) ((?:\d+ ?)+)")
 FIELD = re.compile(r"(\S+?)(?:\[(\d+)\])?@(\d+):(\w+)")
 CODES = {
     "u8": "B",
@@ -64,6 +65,8 @@ class Layout(NamedTuple):
 
     name: str
     size: int
+    older: tuple[int, ...]
+    """Shorter lengths that kernels are known to have written."""
     fields: tuple[Field, ...]
 
     def field(self, name: str) -> Field:
@@ -77,12 +80,15 @@ def layouts() -> dict[str, Layout]:
     found: dict[str, Layout] = {}
     for block in TEXT.strip().split("\n\n"):
         first, *rest = block.split("\n")
-        names, size = first.rsplit(" ", 1)
+        head = HEADING.fullmatch(first)
+        if head is None:
+            raise ValueError(first)
+        size, *older = map(int, head[2].split())
         fields = tuple(
             Field(match[1], int(match[3]), match[4], int(match[2] or 0)) for match in FIELD.finditer(" ".join(rest))
         )
-        for name in names.split(", "):
-            found[name] = Layout(name, int(size), fields)
+        for name in head[1].split(", "):
+            found[name] = Layout(name, size, tuple(older), fields)
     return found
 
 

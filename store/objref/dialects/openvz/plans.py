@@ -71,6 +71,9 @@ class Image:
             text = f"a {known.name} struct of {header} bytes, at most {known.size} are known: kept, not decoded"
             self._say(notes, position, (number, header), text)
             return Plan(KIND_OF[number], listed, bare, NO_FIELDS, NO_FIELDS, None, False)
+        if header != known.size and header not in known.older:
+            text = f"a {known.name} struct of {header} bytes, {known.size} are known: decoded as far as it goes"
+            self._say(notes, position, (number, header), text)
         fields, own = (of(number, self.about.architecture, header) for of in (references, own_keys))
         special = SPECIAL.get(number)
         tells = bool(fields.rules or own.rules or special)

@@ -233,8 +233,10 @@ class Walk:
         reason = bodies.disagrees(head.type, head.content, found.struct, room)
         if reason:
             yield Note("length", where, reason)
-        if room and found.plan.bare and head.content == VOID:
+        if head.content == VOID and found.plan.bare and room:
             yield Note("length", where, f"states no content, and has {room} bytes of it")
+        elif head.content != VOID and head.type in bodies.LISTS:
+            yield Note("content", where, f"content kind {head.content}, expected {ARRAY}: not looked into")
         if head.type in BLOCKS:
             reason = self.image.memories.block(frame.position, found.struct, head.content, room, frame.owner)
             if reason:

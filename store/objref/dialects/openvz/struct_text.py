@@ -1,7 +1,8 @@
-"""The structs of a CPT image, as text: `NAME bytes`, then `field[count]@offset:type`. Parsed in `layouts`.
+"""The structs of a CPT image, as text: `NAME bytes older-lengths`, `field[count]@offset:type`. Parsed in `layouts`.
 
 Source: `include/linux/cpt_image.h` of 042stab141.3, compiled for x86-64; i386 differs in the two structs
-named so, and in CGROUP, which ends at 28. Older kernels wrote the same structs with shorter tails.
+named so, and in CGROUP, which ends at 28. Older kernels (028stab056, 042stab061.9, 042stab113.5) wrote the same structs
+with shorter tails: the lengths after the first. A NAME has the fields only when it holds a tar.
 The 16 bytes of the object header are left out.
 """
 
@@ -16,7 +17,7 @@ cpt_start_sec@32:u32 cpt_start_nsec@36:u32 cpt_cpu_caps[4]@40:u32 cpt_kernel_con
 TRAILER 248
 cpt_lazypages@16:u32 cpt_64bit@20:u32 cpt_sections[27]@24:pos cpt_nsect@240:u32 cpt_signature[4]@244:raw
 
-TASK 992
+TASK 992 976
 cpt_state@16:u64 cpt_flags@24:u64 cpt_ptrace@32:u64 cpt_prio@40:u32 cpt_static_prio@44:u32 cpt_policy@48:u32
 cpt_rt_priority@52:u32 cpt_exec_domain@56:u64 cpt_thrflags@64:u64 cpt_thrstatus@72:u64 cpt_addr_limit@80:u64
 cpt_personality@88:u64 cpt_mm@96:pos cpt_files@104:pos cpt_fs@112:pos cpt_signal@120:pos cpt_sighand@128:pos
@@ -37,7 +38,7 @@ cpt_cnivcsw@664:u64 cpt_cmin_flt@672:u64 cpt_cmaj_flt@680:u64 cpt_rlim_cur[16]@6
 cpt_task_ub@944:pos cpt_exec_ub@952:pos cpt_mm_ub@960:pos cpt_fork_sub@968:pos cpt_posix_timers@976:pos
 cpt_bcap@984:u64
 
-MM 136
+MM 136 128
 cpt_start_code@16:u64 cpt_end_code@24:u64 cpt_start_data@32:u64 cpt_end_data@40:u64 cpt_start_brk@48:u64
 cpt_brk@56:u64 cpt_start_stack@64:u64 cpt_start_arg@72:u64 cpt_end_arg@80:u64 cpt_start_env@88:u64 cpt_end_env@96:u64
 cpt_def_flags@104:u64 cpt_mmub@112:pos cpt_dumpable@120:u8 cpt_vps_dumpable@121:u8 cpt_used_hugetlb@122:u8
@@ -59,7 +60,7 @@ cpt_start@16:u64 cpt_end@24:u64 cpt_pgoff@32:u64
 LAZYPAGES 40
 cpt_start@16:u64 cpt_end@24:u64 cpt_index@32:u64
 
-FILE 96
+FILE 96 88
 cpt_flags@16:u32 cpt_mode@20:u32 cpt_pos@24:u64 cpt_uid@32:u32 cpt_gid@36:u32 cpt_i_mode@40:u32 cpt_lflags@44:u32
 cpt_inode@48:pos cpt_priv@56:other cpt_fown_fd@64:index cpt_fown_pid@68:u32 cpt_fown_uid@72:u32 cpt_fown_euid@76:u32
 cpt_fown_signo@80:u32 __cpt_pad1@84:u32 cpt_vfsmount@88:pos
@@ -67,7 +68,7 @@ cpt_fown_signo@80:u32 __cpt_pad1@84:u32 cpt_vfsmount@88:pos
 FILES 32
 cpt_index@16:index cpt_max_fds@20:u32 cpt_next_fd@24:u32 __cpt_pad1@28:u32
 
-FILEDESC 40
+FILEDESC 40 32
 cpt_fd@16:u32 cpt_flags@20:u32 cpt_file@24:pos cpt_uid@32:u64
 
 FS 24
@@ -81,13 +82,13 @@ NAMESPACE 16
 
 POSIX_TIMER_LIST 16
 
-NAME 24
+NAME 24 16
 cpt_len@16:u32 __cpt_pad1@20:u32
 
 SIGHANDLER 56
 cpt_signo@16:u32 __cpt_pad1@20:u32 cpt_handler@24:u64 cpt_restorer@32:u64 cpt_flags@40:u64 cpt_mask@48:u64
 
-SIGNAL_STRUCT 456
+SIGNAL_STRUCT 456 448
 cpt_leader@16:u32 cpt_pgrp_type@20:u8 cpt_old_pgrp_type@21:u8 cpt_session_type@22:u8 __cpt_pad1@23:u8 cpt_pgrp@24:u64
 cpt_old_pgrp@32:u64 cpt_session@40:u64 cpt_sigpending@48:u64 cpt_ctty@56:pos cpt_curr_target@64:u32
 cpt_group_exit@68:u32 cpt_group_exit_code@72:u32 cpt_group_exit_task@76:u32 cpt_notify_count@80:u32
@@ -96,16 +97,16 @@ cpt_cutime@112:u64 cpt_cstime@120:u64 cpt_nvcsw@128:u64 cpt_nivcsw@136:u64 cpt_c
 cpt_min_flt@160:u64 cpt_maj_flt@168:u64 cpt_cmin_flt@176:u64 cpt_cmaj_flt@184:u64 cpt_rlim_cur[16]@192:u64
 cpt_rlim_max[16]@320:u64 cpt_flags@448:u64
 
-SIGINFO 184
+SIGINFO 184 72
 cpt_qflags@16:u32 cpt_signo@20:u32 cpt_errno@24:u32 cpt_code@28:u32 cpt_sigval@32:u64 cpt_pid@40:u32 cpt_uid@44:u32
 cpt_utime@48:u64 cpt_stime@56:u64 cpt_user@64:u64 cpt_sifields[28]@72:s32
 
-INODE 120
+INODE 120 112
 cpt_dev@16:u64 cpt_ino@24:u64 cpt_mode@32:u32 cpt_nlink@36:u32 cpt_uid@40:u32 cpt_gid@44:u32 cpt_rdev@48:u64
 cpt_size@56:u64 cpt_blksize@64:u64 cpt_atime@72:u64 cpt_mtime@80:u64 cpt_ctime@88:u64 cpt_blocks@96:u64 cpt_sb@104:u32
 __cpt_pad1@108:u32 cpt_vfsmount@112:pos
 
-VFSMOUNT 56
+VFSMOUNT 56 24
 cpt_mntflags@16:u32 cpt_flags@20:u32 cpt_mnt_bind@24:other cpt_mnt_parent@32:pos cpt_mnt_shared@40:pos
 cpt_mnt_master@48:pos
 
@@ -118,7 +119,7 @@ cpt_minimum_to_wake@72:u16 __cpt_pad2@74:u16 cpt_pgrp@76:u32 cpt_session@80:u32 
 cpt_ws_row@152:u16 cpt_ws_col@154:u16 cpt_ws_prow@156:u16 cpt_ws_pcol@158:u16 cpt_c_cc[32]@160:u8 cpt_c_iflag@192:u32
 cpt_c_oflag@196:u32 cpt_c_cflag@200:u32 cpt_c_lflag@204:u32 cpt_read_flags[128]@208:u32
 
-VEINFO 160
+VEINFO 160 144 72
 shm_ctl_max@16:u32 shm_ctl_all@20:u32 shm_ctl_mni@24:u32 msg_ctl_max@28:u32 msg_ctl_mni@32:u32 msg_ctl_mnb@36:u32
 sem_ctl_arr[4]@40:u32 start_timespec_delta@56:u64 start_jiffies_delta@64:u64 last_pid@72:u32 rnd_va_space@76:u32
 vpid_max@80:u32 __cpt_pad1@84:u32 real_start_timespec_delta@88:u64 reserved[6]@96:u64 aio_max_nr@144:u64
@@ -127,13 +128,13 @@ cpt_ve_bcap@152:u64
 UBC 3104
 cpt_parent@16:pos cpt_id@24:u32 cpt_ub_resources@28:u16 cpt_ub_flags@30:u16 cpt_parms[64]@32:ubparm
 
-SKB 168
+SKB 168 128 120
 cpt_owner@16:index cpt_queue@20:u32 cpt_stamp@24:u64 cpt_len@32:u32 cpt_hspace@36:u32 cpt_tspace@40:u32 cpt_h@44:u32
 cpt_nh@48:u32 cpt_mac@52:u32 cpt_cb[5]@56:u64 cpt_mac_len@96:u32 cpt_csum@100:u32 cpt_local_df@104:u8
 cpt_pkt_type@105:u8 cpt_ip_summed@106:u8 __cpt_pad1@107:u8 cpt_priority@108:u32 cpt_protocol@112:u16
 cpt_security@114:u16 cpt_gso_segs@116:u16 cpt_gso_size@118:u16 cpt_gso_type@120:u16 cpt_tcp_cb[44]@122:raw
 
-FLOCK 64
+FLOCK 64 56 48
 cpt_owner@16:index cpt_pid@20:u32 cpt_start@24:u64 cpt_end@32:u64 cpt_flags@40:u32 cpt_type@44:u32 cpt_svid@48:u32
 cpt_lsid@56:u64
 
@@ -161,7 +162,7 @@ cpt_debugreg[8]@16:u32 cpt_fs@48:u32 cpt_gs@52:u32 cpt_ebx@56:u32 cpt_ecx@60:u32
 cpt_edi@72:u32 cpt_ebp@76:u32 cpt_eax@80:u32 cpt_xds@84:u32 cpt_xes@88:u32 cpt_orig_eax@92:u32 cpt_eip@96:u32
 cpt_xcs@100:u32 cpt_eflags@104:u32 cpt_esp@108:u32 cpt_xss@112:u32 cpt_ugs@116:u32
 
-SOCKET 1048
+SOCKET 1048 920 912
 cpt_file@16:pos cpt_parent@24:index cpt_index@28:index cpt_ssflags@32:u64 cpt_type@40:u16 cpt_family@42:u16
 cpt_sstate@44:u8 cpt_passcred@45:u8 cpt_state@46:u8 cpt_reuse@47:u8 cpt_zapped@48:u8 cpt_shutdown@49:u8
 cpt_userlocks@50:u8 cpt_no_check@51:u8 cpt_debug@52:u8 cpt_rcvtstamp@53:u8 cpt_localroute@54:u8 cpt_protocol@55:u8
@@ -172,7 +173,7 @@ cpt_peer_gid@128:u32 cpt_laddrlen@132:u32 cpt_laddr[32]@136:u32 cpt_raddrlen@264
 cpt_peer@396:index cpt_socketpair@400:u8 cpt_sockflags@401:u8 __cpt_pad4@402:u16 __cpt_pad5@404:u32 cpt_stamp@408:u64
 cpt_daddr@416:u32 cpt_dport@420:u16 cpt_sport@422:u16 cpt_saddr@424:u32 cpt_rcv_saddr@428:u32
 
-CGROUP 32
+CGROUP 32 28
 cpt_index@16:index cpt_parent@20:index cpt_flags@24:u32
 
 INOTIFY 40
@@ -184,7 +185,7 @@ cpt_wd@16:u32 cpt_mask@20:u32
 INOTIFY_EVENT 32
 cpt_wd@16:u32 cpt_mask@20:u32 cpt_cookie@24:u32 cpt_namelen@28:u32
 
-NET_DEVICE 48
+NET_DEVICE 48 40
 cpt_index@16:u32 cpt_flags@20:u32 cpt_name[16]@24:text cpt_mtu@40:u32 cpt_pad@44:u32
 
 NET_IFADDR 96
@@ -258,11 +259,11 @@ cpt_mask.__cpt_pad1@62:u16 cpt_mask.cpt_dst@64:u32 cpt_mask.cpt_dstport@68:u16 c
 cpt_mask.cpt_dir@71:u8 cpt_mask.cpt_l3num@72:u16 cpt_dir@80:u8 cpt_flags@81:u8 cpt_pad2[6]@82:u8 cpt_class@88:u32
 cpt_pad3@92:u32
 
-FLOCK_I386 64
+FLOCK_I386 64 56 48
 cpt_owner@16:index cpt_pid@20:u32 cpt_start@24:u64 cpt_end@32:u64 cpt_flags@40:u32 cpt_type@44:u32 cpt_svid@48:u32
 cpt_lsid@52:u64
 
-SIGINFO_I386 192
+SIGINFO_I386 192 72
 cpt_qflags@16:u32 cpt_signo@20:u32 cpt_errno@24:u32 cpt_code@28:u32 cpt_sigval@32:u64 cpt_pid@40:u32 cpt_uid@44:u32
 cpt_utime@48:u64 cpt_stime@56:u64 cpt_user@64:u64
 """

@@ -142,9 +142,11 @@ def _body(found: Object, number: int, header: int, content: int) -> Fields:
         return {}
     body = found.read(header, min(found.size, header + BODY_MAX)) if found.size > header else b""
     if number == bodies.CGROUP:
-        start = bodies.cgroup_name(memoryview(body))
-        ids = [v for v in _numbers("I", body[start:]) if v]
-        return {"name": as_text(body[HEAD.size : start]), "processes": ids} if start else {"processes": ids}
+        group = bodies.cgroup(memoryview(body))
+        if group is None:
+            return {"undecoded": body.hex()}
+        name = {"name": as_text(body[HEAD.size : group.name])} if group.name else {}
+        return name | {"processes": group.processes}
     if content == BODY_NAME:
         return {"name": as_text(body)}
     if content == SEMAPHORES:
