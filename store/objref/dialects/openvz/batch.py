@@ -196,12 +196,14 @@ class Batch:
         """A NAME unless it is the root group, process ids, and a zero."""
         start = place.start + place.header
         body = self._data[start : place.stop]
-        found = bodies.cgroup(body) or bodies.Cgroup((self._cut and bodies.cgroup_name(body)) or 0, [])
-        if found.name:
-            self._nested(start, start + found.name, place.depth + 1, None, [], place.me)
-        elif bodies.cgroup(body) is None:
+        found = bodies.cgroup(body)
+        name = found.name if found else bodies.cgroup_name(body) if self._cut else None
+        if name:
+            self._nested(start, start + name, place.depth + 1, None, [], place.me)
+        if found:
+            self._edges.extend((place.me, PROCESS, PID, pid) for pid in found.processes)
+        else:
             self._tell("length", place.start, "a cgroup is a name and numbers of processes up to 0: it is not")
-        self._edges.extend((place.me, PROCESS, PID, pid) for pid in found.processes)
 
     def _task(self, place: _Place) -> None:
         mm = self._image.task(self._data, place.start, place.header)

@@ -9,8 +9,8 @@ from objref.dialects.openvz.kinds import BODY_DATA, BODY_NAME, NUMBER, SECTIONS,
 from objref.dialects.openvz.layouts import HEAD
 
 __all__ = [
-    "CGROUP", "LISTS", "NAME", "NEVER_BARE", "PAD", "RAW", "Cgroup", "broken", "cgroup", "cgroup_name", "disagrees", "is_section",
-    "is_text", "text",
+    "CGROUP", "LISTS", "NAME", "NEVER_BARE", "PAD", "RAW", "Cgroup", "broken", "cgroup", "cgroup_name", "disagrees",
+    "is_section", "is_text", "text",
 ]  # fmt: skip
 
 CGROUP, NAME = NUMBER["CGROUP"], NUMBER["NAME"]

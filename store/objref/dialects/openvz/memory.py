@@ -14,6 +14,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from objref.dialects.events import Derived, Edges, Event, Note
+from objref.dialects.openvz.bodies import PAD
 from objref.dialects.openvz.kinds import BODY_DATA, KIND, NUMBER, ROLE, VOID
 from objref.dialects.openvz.layouts import HEAD
 from objref.dialects.openvz.ledger import Ledger, at, one
@@ -99,7 +100,7 @@ class Memories:
         self._elsewhere = array("Q")
 
     def block(self, position: int, head: bytes | memoryview, content: int, room: int, owner: Owner | None) -> str:
-        """A page block without a page of its own; `room` bytes follow its struct. Returns what is wrong with it."""
+        """A page block of less than a page; `room` bytes follow its struct. Returns what is wrong with it."""
         number = HEAD.unpack_from(head)[1]
         if len(head) < HEAD.size + RANGE.size:
             return f"a page block whose struct has {len(head)} bytes"
@@ -107,7 +108,7 @@ class Memories:
         if owner is None:
             return "a page block outside of an MM or INODE"
         if number == PAGES and content == BODY_DATA:
-            return f"addresses {low:#x}…{high:#x} and {room} bytes of pages do not agree"
+            return self._bytes(owner, low, high, position + len(head), room)
         sound = True
         if number == COPYPAGES and len(head) >= SOURCE_AT + SOURCE.size:
             sound = self.copy(owner, low, high - low, *SOURCE.unpack_from(head, SOURCE_AT))
@@ -118,6 +119,11 @@ class Memories:
         else:
             return f"a page block of content kind {content} and {room} bytes"
         return "" if sound else f"addresses {low:#x}…{high:#x} make no sense"
+
+    def _bytes(self, owner: Owner, low: int, high: int, position: int, room: int) -> str:
+        if not 0 < high - low <= room < high - low + PAD:
+            return f"addresses {low:#x}…{high:#x} and {room} bytes of pages do not agree"
+        return "" if self.data(owner, low, high - low, position) else f"addresses {low:#x}…{high:#x} make no sense"
 
     def data(self, owner: Owner, start: int, length: int, position: int) -> bool:
         """Pages whose bytes stand at `position`. False when addresses make no sense."""

@@ -81,10 +81,10 @@ def _scan(view: memoryview, start: int, room: int, frame: Frame) -> tuple[int, i
         if have - start < base:
             return start, start + base, ""
         length, number, header, content = unpack(view, start)
-        if header < base or length < header or length > left:
-            return start, 0, bodies.broken(length, header, left)
         if header == base and not frame.depth and bodies.is_section(number, content, frame.section):
             return start, 0, f"the header of section {SECTIONS[number]} stands inside of section {frame.section}"
+        if header < base or length < header or length > left:
+            return start, 0, bodies.broken(length, header, left)
         if length >= PAGE and (number in PAGED or length > (CGROUP_MAX if number == bodies.CGROUP else BATCH)):
             return start, 0, ""
         if have - start < length:
