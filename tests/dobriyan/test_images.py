@@ -122,7 +122,7 @@ def test_detect() -> None:
     assert DIALECT.detect(header(version=1 << 32 | 1)), "April: a le32"
     tars = [tar_of(name) for name in ("LinuxC/R", "LinuxC/R/core-1.img", "LinuxC/R1")]
     linux_cr = struct.pack("<IIQ", 1, 72, 0x00FEED0CC0A2D200)
-    openvz = b"CPT\0" + bytes(76)
+    openvz = bytes.fromhex("791c0163") + bytes(76)
     others = [b"", EXAMPLE[:7], *tars, linux_cr, linux_cr[::-1], openvz, b"\x16\x31\x31\x58" * 8]
     others += [random.Random(seed).randbytes(512) for seed in range(100)]
     assert not any(DIALECT.detect(head) for head in others)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from pathlib import Path
 
 from objref.dialects import openvz
@@ -20,7 +21,7 @@ FORM_NAMES = {FORM_DECIMAL: "decimal", FORM_HEX: "hexadecimal", FORM_BYTES: "byt
 def table(heading: str) -> list[list[str]]:
     """The rows of the table with these headings."""
     lines = PAGE_TEXT.partition(f"\n{heading}\n")[2].splitlines()[1:]
-    rows = lines[: next(i for i, line in enumerate(lines) if not line.startswith("|"))]
+    rows = takewhile(lambda line: line.startswith("|"), lines)
     return [[cell.strip().replace("`", "") for cell in row.strip("|").split("|")] for row in rows]
 
 
