@@ -152,13 +152,25 @@ def _with_section(at: int, length: int) -> bytes:
 
 
 def test_a_section_that_swallows_the_next_one() -> None:
-    """Its header reads as the header of an object without content: type 5, a SIGHAND_STRUCT."""
-    for length in (136 + 16, 136 + 88, 1 << 40):
+    """Its header reads as the header of an object without content: type 5, a SIGHAND_STRUCT. The walk goes on there."""
+    whole = collect(ONE_FILE)
+    for length in (136 + 16, 136 + 20, 136 + 88, 1 << 40):
         found = collect(_with_section(80, length))
-        assert not [t for t in found.things if t.kind == "sighand-struct"]
-        note = next(n for n in found.notes if n.what == "length")
-        assert note.where == "pos:0xd8"
-        assert "the header of section files-struct stands inside of section files" in note.text
+        assert [(t.kind, t.key, len(t.data)) for t in found.things] == [(t.kind, t.key, len(t.data)) for t in whole.things]
+        text = f"says {length} bytes: the next section is at pos:0xd8, and it is taken to end there"
+        assert found.notes == [("length", "pos:0x50", text)]
+
+
+def test_an_object_that_is_a_header_only_is_no_section() -> None:
+    m = Maker()
+    for number, header_only in ((7, 5), (32, 19), (25, 14)):
+        m.section(number)
+        at = len(m.out)
+        m.out += struct.pack("<QIHH", 16, header_only, 16, 0)
+        m.end()
+    found = collect(m.finish())
+    assert not found.notes
+    assert found.find("pos", at).kind == "slm-sgreg"
 
 
 def test_an_object_where_a_section_should_be() -> None:

@@ -51,9 +51,11 @@ NEVER_BARE = frozenset({CGROUP, NUMBER["ITERPAGES"], NUMBER["ITERYOUNGPAGES"]})
 
 HEADERS_ONLY = {
     "sighand-struct": NUMBER["SIGHAND_STRUCT"], "sysvsem-undo": NUMBER["SYSVSEM_UNDO"],
-    "namespace": NUMBER["NAMESPACE"], "posix-timers": NUMBER["POSIX_TIMER_LIST"],
+    "namespace": NUMBER["NAMESPACE"], "posix-timers": NUMBER["POSIX_TIMER_LIST"], "cgroups": NUMBER["CGROUPS"],
 }  # fmt: skip
-"""Sections whose objects are a header and children."""
+"""Sections whose objects are a header and children, or may be."""
+UNWRITTEN = frozenset({"error", "sysv-shm", "net-conntrack-ve0", "slm-sgregs", "slm-regobjs", "net-ip6tables"})
+"""Sections whose content is not known: no kernel was found that writes them."""
 
 
 def broken(length: int, header: int, room: int) -> str:
@@ -69,8 +71,10 @@ def broken(length: int, header: int, room: int) -> str:
 
 def is_section(number: int, content: int, section: str) -> bool:
     """Whether what reads as the header of an outermost object, of 16 bytes, is that of a section: an object without
-    fields and content does not stand where it is at home."""
-    return content == VOID and number < len(SECTIONS) and HEADERS_ONLY.get(section) != number
+    fields and content does not stand where it is not at home."""
+    if content != VOID or number >= len(SECTIONS) or section in UNWRITTEN:
+        return False
+    return HEADERS_ONLY.get(section) != number
 
 
 def disagrees(number: int, content: int, head: bytes | memoryview, room: int) -> str:

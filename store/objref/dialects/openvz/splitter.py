@@ -161,6 +161,12 @@ class CptSplitter:
         frame = Frame(me, position, position + length, name, 0, None)
         if known:
             yield from walk.children(frame, array("Q"), [])
+        if walk.swallowed:
+            walk.swallowed = False
+            where = walk.window.position
+            text = f"says {length} bytes: the next section is at {at(where)}, and it is taken to end there"
+            yield Note("length", at(position), text)
+            frame = frame._replace(end=where)
         missing = yield from walk.raw(name, frame.end - walk.window.position)
         yield walk.closed(me, KIND["section"], position)
         if missing:

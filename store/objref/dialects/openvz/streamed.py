@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from objref.dialects.events import Derived, Edges, Event, Note, Pages, Part, Run
 from objref.dialects.openvz import bodies
 from objref.dialects.openvz.batch import DEPTH_MAX, Batch
-from objref.dialects.openvz.kinds import ARRAY, BODY_DATA, BODY_NAME, KIND, NUMBER, OBJECTS, ROLE, SECTIONS, VOID
+from objref.dialects.openvz.kinds import ARRAY, BODY_DATA, BODY_NAME, KIND, NUMBER, OBJECTS, ROLE, VOID
 from objref.dialects.openvz.layouts import HEAD
 from objref.dialects.openvz.ledger import at, one
 from objref.dialects.openvz.memory import BLOCKS, FILE_TOKEN, PAGES, RANGE, Owner
@@ -29,6 +29,9 @@ Wait: TypeAlias = Generator[None, None, bool]
 
 BATCH = 64 << 10
 """Bytes of small objects that are looked at together. An object of more is streamed."""
+TAR = "tar"
+"""Section for what is in a tmpfs: it may be long, and is read as a whole."""
+SWALLOWED = "a section"
 CGROUP_MAX = 1 << 20
 """A cgroup is taken whole for its list of processes: 256 K of them fit."""
 PAGE = 4096
@@ -82,7 +85,7 @@ def _scan(view: memoryview, start: int, room: int, frame: Frame) -> tuple[int, i
             return start, start + base, ""
         length, number, header, content = unpack(view, start)
         if header == base and not frame.depth and bodies.is_section(number, content, frame.section):
-            return start, 0, f"the header of section {SECTIONS[number]} stands inside of section {frame.section}"
+            return start, 0, SWALLOWED
         if header < base or length < header or length > left:
             return start, 0, bodies.broken(length, header, left)
         if length >= PAGE and (number in PAGED or length > (CGROUP_MAX if number == bodies.CGROUP else BATCH)):
@@ -101,6 +104,8 @@ class Walk:
         self.image = Image(About(0, 0))
         self.cut: list[tuple[str, str]] = []
         """(objref, what is missing) where the file ended too early, innermost first."""
+        self.swallowed = False
+        """Whether the section that was walked last holds the header of the next one."""
 
     # -- bytes ---------------------------------------------------------------------------------------------
 
@@ -112,13 +117,13 @@ class Walk:
             yield None
         return True
 
-    def raw(self, section: str, length: int) -> Amount:
+    def raw(self, section: str, length: int, *, bulk: bool = False) -> Amount:
         """Pass on bytes as they come. Returns how many were missing at the end of the file."""
         while length:
             if not (yield from self.wait(1)):
                 return length
             n = min(length, self.window.ready())
-            yield Run(section, self.window.take(n), (Part(FILE_TOKEN, 0, n),))
+            yield Run(section, self.window.take(n), (Part(FILE_TOKEN, 0, n),), bulk)
             length -= n
         return 0
 
@@ -155,6 +160,9 @@ class Walk:
                 yield from self._batch(frame, whole, parts, names)
             if need:
                 yield from self._cut_short(frame, parts, names)
+                return
+            if reason == SWALLOWED:
+                self.swallowed = True
                 return
             if reason:
                 text = f"{reason}: kept as it is up to {at(frame.end)}"
@@ -203,7 +211,9 @@ class Walk:
         found = _Open(frame, plan, head, bytes(struct), array("Q"), [])
         yield from self._body(found)
         if window.position < frame.end:
-            missing = yield from self.raw(outer.section, frame.end - window.position)
+            tar = head.type == bodies.NAME and head.content == BODY_DATA
+            section = TAR if tar else outer.section
+            missing = yield from self.raw(section, frame.end - window.position, bulk=tar)
             if missing:
                 self._lacks(position, head, missing)
         yield self.closed(me, plan.kind, position)
