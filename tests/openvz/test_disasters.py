@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 import struct
 import time
+import tracemalloc
 
 import pytest
 
+from objref.dialects.events import Note
 from objref.dialects.openvz.kinds import KIND_OF, KINDS, OBJECTS
 from objref.dialects.openvz.layouts import layout
+from objref.dialects.openvz.splitter import CptSplitter
 from openvz.collecting import collect
 from openvz.making import FLAVOURS, PAGE, Maker, page, scene
 from openvz.test_examples import ONE_FILE, SMALLEST
@@ -342,6 +345,25 @@ def test_zero_pages_without_end() -> None:
     m.end()
     m.end()
     assert {"pages", "overlap"} <= collect(m.finish()).what()
+
+
+@pytest.mark.parametrize("kind", ["NAME", "MM", "PAGES", "UBC", "FILES"])
+def test_memory_is_bounded_whatever_a_length_says(kind: str) -> None:
+    m = Maker()
+    m.section(4)
+    at = m.begin(kind, 2 if kind in ("NAME", "PAGES") else 1, o16=("Q", 0), o24=("Q", 1 << 46))
+    struct.pack_into("<Q", m.out, 80, 1 << 60)
+    struct.pack_into("<Q", m.out, at, 1 << 46)
+    splitter, chunk = CptSplitter(), bytes(1 << 16)
+    tracemalloc.start()
+    for piece in (bytes(m.out), *[chunk] * 300):
+        for _ in splitter.feed(piece):
+            pass
+    notes = [event for event in splitter.finish() if isinstance(event, Note)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 << 20
+    assert "cut" in {note.what for note in notes}
 
 
 def test_deep_nesting_takes_no_time() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -72,6 +75,12 @@ def test_thousands_of_objects() -> None:
     assert not found.notes
     assert made.objects > 10_000
     assert len(found.things) == made.objects + 200 + 1 + 1 + sum(t.kind == "section" for t in found.things)
+
+
+def test_the_dialect_loads_without_its_machinery() -> None:
+    code = "import sys, objref.dialects.openvz as d; print(*[m for m in sys.modules if m.startswith(d.__name__ + '.')])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert loaded.stdout.split() == ["objref.dialects.openvz.kinds"]
 
 
 def test_detect() -> None:
