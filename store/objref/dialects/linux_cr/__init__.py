@@ -1,0 +1,49 @@
+"""The linux-cr dialect: the pure sequential stream that the `checkpoint` system call of 2009-2012 wrote (rev 3 to 6).
+
+kinds.py, references.py  what there is, what refers to what
+numbering.py, records.py the numbers of records and objects, and the layout of every record, each declared once
+splitter.py              framing: bytes in, events out
+grammar.py               which record belongs to which object
+batch.py, memory.py      columns of finished objects; where memory pages went
+view.py                  objects for people
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from objref.dialects.dialect import Dialect
+from objref.dialects.linux_cr.kinds import DECODED, KINDS, ROLES
+from objref.dialects.linux_cr.numbering import starts_stream
+
+if TYPE_CHECKING:
+    from objref.dialects.events import Splitter
+    from objref.limits import Limits
+    from objref.object import Object
+
+__all__ = ["DIALECT"]
+
+
+def _splitter(limits: Limits) -> Splitter:
+    from objref.dialects.linux_cr.splitter import LinuxCrSplitter
+
+    return LinuxCrSplitter(limits)
+
+
+def _decodes(found: Object) -> bool:
+    return found.kind in DECODED
+
+
+def _decode(found: Object) -> dict[str, Any]:
+    from objref.dialects.linux_cr.view import decode
+
+    return decode(found)
+
+
+def _brief(found: Object) -> str:
+    from objref.dialects.linux_cr.view import brief
+
+    return brief(found)
+
+
+DIALECT = Dialect("linux-cr", KINDS, ROLES, starts_stream, _splitter, _decodes, _decode, _brief)
