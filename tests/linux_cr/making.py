@@ -1,16 +1,20 @@
 """Makes linux-cr streams of any layout, from the facts (numbers and lengths are derived here again, not imported).
 
-A `Maker` appends records; `scene` makes a machine of many tasks with all that the format knows. What was made is
-remembered, so that tests can ask for it: `expected` objects, `edges`, `memory`.
+A `Maker` appends records. `scene` makes a tree of tasks with all that the format knows, and remembers what it made, so
+that tests can ask for it: `objects`, `edges`, `memory`. `stream` makes one of any size, piece by piece, for benches.
 """
 
 from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Iterator
+from typing import NamedTuple
 
 ZERO = b"\0"
 PAGE = 4096
+PAGES_IN_CHUNK = 512
+NOISE = random.Random(7).randbytes(1064)
 
 # numbers in rev 6, old numbering
 OLD = {
@@ -78,11 +82,32 @@ def object_number(kind: str, layout: str) -> int:
     return n
 
 
-class Maker:
-    """A stream that grows."""
+FIRST_PID = 300
+NO_PID = -4096
 
-    def __init__(self, layout: str = "v20", machine: str = "x86_64", seed: int = 1) -> None:
-        self.layout, self.machine = layout, machine
+
+def pid(k: int) -> int:
+    """The pid number of the k-th task, from 1; 0 for none. In the new numbering its tag is k."""
+    return FIRST_PID + k if k else 0
+
+
+class Shape(NamedTuple):
+    """What a scene has: files in a table, pages in each of three areas of an mm, ttys, pids with numbers in namespaces
+    below (new numbering)."""
+
+    files: int = 4
+    pages: int = 5
+    ttys: bool = True
+    nested: bool = True
+
+
+class Maker:
+    """A stream that grows. `remember`: keep what tests ask for."""
+
+    def __init__(
+        self, layout: str = "v20", machine: str = "x86_64", seed: int = 1, remember: bool = True, shape: Shape = Shape()
+    ) -> None:
+        self.layout, self.machine, self.remember, self.shape = layout, machine, remember, shape
         self.order, self.word, ids = MACHINES[machine]
         (self.rev, _, self.task_len, self.objs_len, self.file_len, self.cred_len, self.vma_len, self.ns_len,
          self.tty_len, self.socket_len, self.siginfo_len, self.fs_len, self.shm_len) = LAYOUTS[layout]  # fmt: skip
@@ -98,6 +123,9 @@ class Maker:
         self.memory: dict[str, dict[int, bytes]] = {}
         self.records = 0
         self.begins: list[int] = []
+        self.shared: dict[str, int] = {}
+        """The first object of a kind: later tasks share it."""
+        self._page = 0
 
     # -- records ------------------------------------------------------------------------------------------
 
@@ -106,7 +134,8 @@ class Maker:
 
     def raw(self, type_: int, body: bytes) -> None:
         self.records += 1
-        self.begins.append(len(self.out))
+        if self.remember:
+            self.begins.append(len(self.out))
         self.out += self.pack("II", type_, 8 + len(body)) + body
 
     def record(self, name: str, body: bytes = b"", length: int = 0) -> None:
@@ -119,17 +148,25 @@ class Maker:
 
     def objref(self, kind: str, key: int = 0) -> int:
         key = key or self.id()
-        self.objects[key] = kind
+        self.shared.setdefault(kind, key)
+        if self.remember:
+            self.objects[key] = kind
         self.record("OBJREF", self.pack("Ii", object_number(kind, self.layout), key))
         return key
 
     def edge(self, source: str, role: str, target: str) -> None:
-        self.edges.add((source, role, target))
+        if self.remember:
+            self.edges.add((source, role, target))
+
+    def take(self) -> bytes:
+        """What was made since the last time."""
+        taken, self.out = bytes(self.out), bytearray()
+        return taken
 
     # -- the beginning and the end ------------------------------------------------------------------------
 
-    def leading(self, vpids: list[tuple[int, int]], tags: int = 0) -> None:
-        """`vpids`: (vpid, vppid) of each task; in the new numbering these are pid tags."""
+    def leading(self, parents: list[tuple[int, int]], tags: int = 0) -> None:
+        """`parents`: the numbers of each task and its parent, from 1."""
         self.header()
         for text in (b"2.6.33", b"#1", b"x86_64"):
             self.record("BUFFER", text.ljust(65, ZERO))
@@ -139,14 +176,23 @@ class Maker:
             self.record("BUFFER", b"lsm_none" + ZERO * 3)
             self.record("LSM_INFO", b"dummy")
         if self.new:
-            n = max(tags, len(vpids))
-            self.raw(101, self.pack("IIIxxxx", n, n // 2, 1))
-            body = b"".join(
-                self.pack("Iii", 1, 100 + k, k) if k < n // 2 else self.pack("Ii", 0, 100 + k) for k in range(n)
-            )
-            self.record("BUFFER", body)
-        self.record("TREE", self.pack("I", len(vpids)), 16)
-        self.record("BUFFER", b"".join(self.pack("5iI", v, p, v, v, vpids[0][0], 1) for v, p in vpids))
+            self.pids(max(tags, len(parents)))
+        self.record("TREE", self.pack("I", len(parents)), 16)
+        self.record("BUFFER", b"".join(self.tree_entry(k, parent) for k, parent in parents))
+
+    def tree_entry(self, k: int, parent: int) -> bytes:
+        if not self.new:
+            return self.pack("5iI", pid(k), pid(parent), pid(k), pid(k), pid(1), 0)
+        return self.pack("5iI", k, parent or NO_PID, k, k, 1, 0)
+
+    def pids(self, n: int) -> None:
+        """Tags 1…n; every other pid has a number in a namespace below."""
+        deep = [self.shape.nested and k % 2 == 0 for k in range(1, n + 1)]
+        self.raw(101, self.pack("IIIxxxx", n, sum(deep), 1))
+        self.record("BUFFER", b"".join(
+            self.pack("Iii", 1, pid(k + 1), k) if deep[k] else self.pack("Ii", 0, pid(k + 1)) for k in range(n)
+        ))
+        self.next = n + 1
 
     def header(self) -> None:
         magic = 0x00FEED0CC0A2D200
@@ -193,10 +239,11 @@ class Maker:
             self.edge(f"tty:{key}", "link", f"tty:{link}")
         return key
 
-    def file_table(self, files: int) -> int:
+    def file_table(self) -> int:
         """A table with every kind of file, a pipe, an epoll and a socket queued in itself."""
+        files, ttys = self.shape.files, self.shape.ttys
         table = self.objref("file-table")
-        self.record("FILE_TABLE", self.pack("i", files + 7), 16)
+        self.record("FILE_TABLE", self.pack("i", files + 6 + ttys), 16)
         plain = []
         for fd in range(files):
             plain.append(self.file(name=b"/tmp/file-%d" % fd))
@@ -206,12 +253,12 @@ class Maker:
             self.descriptor(table, fd, self.file(2, target=pipe, first=first))
         sock = self.sock(self.id(), self.next - 1)
         self.descriptor(table, files + 2, self.file(4, target=sock))
-        other = self.tty()
-        self.descriptor(table, files + 3, self.file(5, target=self.tty(other)))
         epoll = self.file(6)
-        self.descriptor(table, files + 4, epoll)
-        self.descriptor(table, files + 5, self.file(7))
-        self.descriptor(table, files + 6, self.file(3, b"/tmp/fifo", self.id()))
+        self.descriptor(table, files + 3, epoll)
+        self.descriptor(table, files + 4, self.file(7))
+        self.descriptor(table, files + 5, self.file(3, b"/tmp/fifo", self.id()))
+        if ttys:
+            self.descriptor(table, files + 6, self.file(5, target=self.tty(self.tty())))
         watched = plain[:3]
         self.record("EPOLL_ITEMS", self.pack("iI", epoll, len(watched)))
         self.record("BUFFER", b"".join(self.pack("QIiIxxxx", 7, 3, file, 1) for file in watched))
@@ -224,15 +271,22 @@ class Maker:
         self.record("SOCKET_QUEUE", self.pack("II", 0, 0))
         return table
 
+    def page(self, size: int = PAGE) -> bytes:
+        """Memory that no other page has."""
+        self._page += 1
+        noise = NOISE[self._page % 64 :][:1000]
+        return struct.pack("<QQ", self._page, 0xC0FFEE) + noise + ZERO * (size - 1016)
+
     def chunk(self, memory: str, addresses: list[int], scale: int = 1, page: int = PAGE) -> None:
         """Pages at these addresses (or numbers, with `scale`)."""
-        pages = [self.random.randbytes(16) + ZERO * (page - 16) for _ in addresses]
+        pages = [self.page(page) for _ in addresses]
         self.record("PGARR", self.pack("Q", len(addresses)))
         letter = "Q" if self.word == 8 else "I"
         self.record("BUFFER", self.pack(f"{len(addresses)}{letter}", *addresses) + b"".join(pages))
-        self.memory.setdefault(memory, {}).update(
-            {address * scale: data for address, data in zip(addresses, pages, strict=True)}
-        )
+        if self.remember:
+            self.memory.setdefault(memory, {}).update(
+                {address * scale: data for address, data in zip(addresses, pages, strict=True)}
+            )
 
     def end_pages(self) -> None:
         self.record("PGARR", self.pack("Q", 0))
@@ -245,16 +299,16 @@ class Maker:
         if inode:
             self.edge(f"mm:{mm}", "segment", f"shmem:{inode}")
 
-    def mm(self, pages: int = 5, page: int = PAGE) -> int:
-        mm = self.objref("mm")
+    def mm(self, page: int = PAGE) -> int:
+        mm, pages = self.objref("mm"), self.shape.pages
         exe = self.file(name=b"/bin/true")
         self.record("MM", self.pack("Ii", 4, exe), 120)
         self.edge(f"mm:{mm}", "exe", f"file:{exe}")
         self.edge(f"mm:{mm}", "mem", f"mem:{mm}")
         self.record("BUFFER", b"auxv" * 40)
-        self.vma(mm, 3, 0x8000_0000, exe)
-        self.chunk(f"mem:{mm}", [0x8000_0000 + page * i for i in range(pages)], page=page)
-        self.chunk(f"mem:{mm}", [0x8010_0000 + page * 2 * i for i in range(pages)], page=page)
+        self.vma(mm, 3, 0x1000_0000, exe)
+        self.chunks(f"mem:{mm}", [0x1000_0000 + page * i for i in range(pages)], page=page)
+        self.chunks(f"mem:{mm}", [0x7000_0000 + page * 2 * i for i in range(min(pages, 5))], page=page)
         self.end_pages()
         inode = self.id()
         self.vma(mm, 4, 0x9000_0000, 0, inode)
@@ -268,6 +322,10 @@ class Maker:
             self.record("MM_CONTEXT", self.pack("QII", 0, 8, 1))
             self.record("MM_CONTEXT_LDT", b"\1" * 8)
         return mm
+
+    def chunks(self, memory: str, addresses: list[int], page: int = PAGE) -> None:
+        for i in range(0, len(addresses), PAGES_IN_CHUNK):
+            self.chunk(memory, addresses[i : i + PAGES_IN_CHUNK], page=page)
 
     def user(self, key: int = 0, namespace: int = 0) -> int:
         key = self.objref("user", key)
@@ -296,7 +354,8 @@ class Maker:
 
     def ns(self) -> int:
         ns, uts = self.objref("ns"), self.objref("uts-ns")
-        self.record("UTS_NS", b"Linux".ljust(392, ZERO))
+        names = (b"Linux", b"node", b"2.6.33", b"#1", b"x86_64", b"")
+        self.record("UTS_NS", b"".join(name.ljust(65, ZERO) for name in names), 400)
         ipc = self.objref("ipc-ns")
         self.record("IPC_NS", length=56)
         self.record("IPC", self.pack("II", 1, 1))
@@ -323,9 +382,11 @@ class Maker:
 
     # -- tasks --------------------------------------------------------------------------------------------
 
-    def task(self, name: bytes, vpid: int, zombie: bool = False, files: int = 4, **objects: int) -> None:
+    def task(self, k: int, zombie: bool = False, **objects: int) -> None:
+        """The k-th task. `objects`: what it shares with others, by kind."""
+        me = f"task:{pid(k)}"
         self.record("TASK", length=self.task_len)
-        self.record("STRING", name.ljust(16, ZERO))
+        self.record("STRING", (b"task-%d" % k).ljust(16, ZERO))
         if zombie:
             return
         x86 = self.machine.startswith("x86")
@@ -334,18 +395,18 @@ class Maker:
         self.record("CPU", length=192 if x86 else 440)
         if x86:
             self.record("CPU_FPU", ZERO * 512)
-        cred = objects.get("cred") or self.cred(loop=vpid == 1)
+        cred = objects.get("cred") or self.cred(loop=k == 1)
         self.record("TASK_CREDS", self.pack("ii", cred, cred))
-        self.edge(f"task:{vpid}", "cred", f"cred:{cred}")
+        self.edge(me, "cred", f"cred:{cred}")
         ns = objects.get("ns") or self.ns()
         self.record("TASK_NS", self.pack("i", ns), 16)
-        self.edge(f"task:{vpid}", "ns", f"ns:{ns}")
-        self.task_objects(vpid, files, objects)
+        self.edge(me, "ns", f"ns:{ns}")
+        self.task_objects(me, objects)
         self.record("SIGPENDING", self.pack("IxxxxQ", 1, 0) + ZERO * self.siginfo_len)
         self.record("SIGNAL_TASK", length=16)
 
-    def task_objects(self, vpid: int, files: int, objects: dict[str, int]) -> None:
-        table = objects.get("table") or self.file_table(files)
+    def task_objects(self, me: str, objects: dict[str, int]) -> None:
+        table = objects.get("file-table") or self.file_table()
         mm = objects.get("mm") or self.mm()
         fs = self.fs() if self.fs_len else 0
         sighand = self.objref("sighand")
@@ -361,7 +422,7 @@ class Maker:
         named = {"file-table": table, "mm": mm, "fs": fs, "sighand": sighand, "signal": signal}
         for kind, key in named.items():
             if key:
-                self.edge(f"task:{vpid}", kind, f"{kind}:{key}")
+                self.edge(me, kind, f"{kind}:{key}")
         self.record("SIGNAL", length=328)
         self.record("SIGPENDING", length=24)
 
@@ -373,31 +434,51 @@ class Maker:
         return fs
 
 
-def scene(layout: str = "v20", machine: str = "x86_64", tasks: int = 3, files: int = 4) -> Maker:
+def scene(layout: str = "v20", machine: str = "x86_64", tasks: int = 3, shape: Shape = Shape()) -> Maker:
     """A complete stream: task 1 with its children; the last two are each other's parent, one is its own."""
-    maker = Maker(layout, machine)
+    maker = Maker(layout, machine, shape=shape)
+    for _ in _grow(maker, tasks):
+        pass
+    return maker
+
+
+def stream(
+    tasks: int = 3, pages: int = 5, layout: str = "v20", machine: str = "x86_64", files: int = 4
+) -> Iterator[bytes]:
+    """The bytes of a scene of any size, piece by piece: every second task has a table of so many files, every task an
+    mm of so many pages and 8 more."""
+    maker = Maker(layout, machine, remember=False, shape=Shape(files, pages))
+    for _ in _grow(maker, tasks):
+        if len(maker.out) > 1 << 18:
+            yield maker.take()
+    yield maker.take()
+
+
+def _grow(maker: Maker, tasks: int) -> Iterator[None]:
+    """Stops after every task."""
     parents = [(k + 1, k // 2) for k in range(tasks)]
     if tasks > 2:
         parents[-1], parents[-2] = (tasks, tasks - 1), (tasks - 1, tasks)  # each other's parent
         parents[0] = (1, 1)
     maker.leading(parents)
-    for vpid, parent in parents:
-        for role, pid in (("parent", parent), ("leader", vpid), ("group", vpid), ("session", 1)):
-            if pid:
-                maker.edge(f"task:{vpid}", role, f"task:{pid}")
-        if maker.new:
-            for role, pid in (("pid", vpid), ("parent-pid", parent), ("leader-pid", vpid), ("group-pid", vpid),
-                              ("session-pid", 1)):  # fmt: skip
-                if pid:
-                    maker.edge(f"task:{vpid}", role, f"pid:{pid}")
-    for k, (vpid, _) in enumerate(parents):
-        shared = {kind: _first(maker, kind) for kind in ("cred", "ns")} if k else {}
-        if k % 2:
-            shared["table"] = _first(maker, "file-table")
-        maker.task(b"task-%d" % vpid, vpid, files=files, **shared)
+    for k, parent in parents:
+        _expect(maker, k, parent)
+    for k, _ in parents:
+        shared = {kind: maker.shared[kind] for kind in ("cred", "ns")} if k > 1 else {}
+        if k % 2 == 0:
+            shared["file-table"] = maker.shared["file-table"]
+        maker.task(k, **shared)
+        yield
     maker.tail()
-    return maker
 
 
-def _first(maker: Maker, kind: str) -> int:
-    return next(key for key, value in maker.objects.items() if value == kind)
+def _expect(maker: Maker, k: int, parent: int) -> None:
+    """What the TREE says of a task."""
+    me = f"task:{pid(k)}"
+    for role, other in (("parent", parent), ("leader", k), ("group", k), ("session", 1)):
+        if other:
+            maker.edge(me, role, f"task:{pid(other)}")
+            if maker.new:
+                maker.edge(me, f"{role}-pid", f"pid:{other}")
+    if maker.new:
+        maker.edge(me, "pid", f"pid:{k}")

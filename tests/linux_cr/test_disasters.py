@@ -8,21 +8,21 @@ import tarfile
 
 import pytest
 from linux_cr.collecting import collect
-from linux_cr.making import LAYOUTS, Maker, scene
+from linux_cr.making import LAYOUTS, Maker, Shape, pid, scene
 
 from objref.dialects.linux_cr import DIALECT
 
 
 def small(layout: str = "v20", machine: str = "x86_64") -> bytes:
     """All kinds of records, no more than a few pages."""
-    return bytes(scene(layout, machine, tasks=1, files=1).out)
+    return bytes(scene(layout, machine, tasks=1, shape=Shape(1, 1)).out)
 
 
 @pytest.mark.parametrize("layout", ["rev3", "v20", "v23-rc2"])
 def test_cut_anywhere(layout: str) -> None:
     data = small(layout)
-    step = [i for i in range(len(data)) if i < 3000 or i % 97 == 0 or len(data) - i < 3000]
-    for n in step:
+    begins = range(0, len(data), 13)
+    for n in (*begins, *range(600), *range(len(data) - 600, len(data))):
         got = collect([data[:n]])
         assert got.stream == data[:n]
         assert got.told("cut"), n
@@ -31,7 +31,7 @@ def test_cut_anywhere(layout: str) -> None:
 def test_cut_at_every_byte_of_a_tiny_stream() -> None:
     maker = Maker("v23-rc2")
     maker.leading([(1, 0)])
-    maker.task(b"zombie", 1, zombie=True)
+    maker.task(1, zombie=True)
     maker.tail()
     whole = collect([bytes(maker.out)])
     assert not whole.told("cut")
@@ -83,7 +83,33 @@ def test_an_id_defined_twice() -> None:
     maker.user(5)
     maker.user(5)
     maker.tail()
-    assert len(collect([bytes(maker.out)]).of("user:5")) == 2
+    got = collect([bytes(maker.out)])
+    assert len(got.of("user:5")) == 2
+    assert got.told("defined-twice")[0].where == "obj:5"
+    assert f"again at {maker.begins[-3]:#x}, as user" in got.told("defined-twice")[0].text
+
+
+def test_an_id_defined_twice_in_pieces() -> None:
+    """The first one is the one that ends first, whether it lies in one piece or not."""
+    maker = Maker("v20")
+    maker.leading([(1, 0)])
+    maker.record("TASK", length=64)
+    table = maker.file_table()
+    maker.objref("file-table", table)
+    maker.record("FILE_TABLE", length=16)
+    maker.tail()
+    first, second = collect([bytes(maker.out)]).of(f"file-table:{table}")
+    assert (len(first) > 100, len(second)) == (True, 32)
+
+
+def test_ids_far_apart() -> None:
+    maker = Maker("v20")
+    maker.leading([(1, 0)])
+    for key in (1, 1 << 26, (1 << 31) - 1, 1 << 26, 1):
+        maker.user(key)
+    maker.tail()
+    told = collect([bytes(maker.out)]).told("defined-twice")
+    assert [note.where for note in told] == ["obj:67108864", "obj:1"]
 
 
 def test_unknown_types_errors_and_what_follows_the_tail() -> None:
@@ -116,7 +142,8 @@ def test_a_failed_checkpoint(inside: bool) -> None:
     got = collect([bytes(maker.out)])
     assert got.stream == maker.out
     assert "[err -16][pos 5] busy" in got.told("error")[0].text
-    assert "2 tasks, 1 of them came" in got.told("cut")[0].text
+    assert "2 tasks, 1 of them came" in got.told("tree")[0].text
+    assert not got.told("cut"), "the stream is whole: it is the checkpoint that failed"
 
 
 def test_lengths_that_the_facts_do_not_have() -> None:
@@ -176,3 +203,49 @@ def test_nesting_without_end_is_bounded() -> None:
     got = collect([bytes(maker.out)])
     assert got.stream == maker.out
     assert len([name for name, _ in got.objects if name.startswith("cred:")]) == 1000
+
+
+def test_pages_that_nobody_expects() -> None:
+    """After an mm has ended they are not its memory."""
+    maker = scene("v20", tasks=1)
+    maker.out = maker.out[: maker.begins[-1]]
+    maker.chunk("nobody", [0x1000_0000])
+    maker.tail()
+    got = collect([bytes(maker.out)])
+    assert got.stream == maker.out
+    assert got.memory == {name: pages for name, pages in maker.memory.items() if name != "nobody"}
+    assert "nothing says what they are part of" in got.told("page-chunk")[0].text
+
+
+def test_words_of_another_machine() -> None:
+    """A chunk whose length says 4-byte addresses, on a machine that has 8: damage, not memory."""
+    maker = Maker("v20")
+    maker.leading([(1, 0)])
+    maker.record("TASK", length=64)
+    maker.objref("mm")
+    maker.record("MM", maker.pack("Ii", 1, 0), 120)
+    maker.record("BUFFER", b"")
+    maker.vma(1, 2, 0x1000)
+    maker.record("PGARR", maker.pack("Q", 1))
+    maker.record("BUFFER", maker.pack("I", 0x1000) + bytes(4096))
+    got = collect([bytes(maker.out)])
+    assert got.stream == maker.out
+    assert not got.memory["mem:1"]
+    assert got.told("page-chunk")
+
+
+@pytest.mark.parametrize("depth", [0xFFFFFFFF, 3])
+def test_a_pid_that_does_not_fit(depth: int) -> None:
+    maker = Maker("v23-rc2")
+    maker.header()
+    maker.raw(101, maker.pack("IIIxxxx", 2, 0, 1))
+    maker.record("BUFFER", maker.pack("IiIi", 0, 77, depth, 1))
+    maker.record("TREE", maker.pack("I", 2), 16)
+    maker.record("BUFFER", maker.tree_entry(1, 0) + maker.tree_entry(2, 1))
+    maker.task(1, zombie=True)
+    maker.task(2, zombie=True)
+    maker.tail()
+    got = collect([bytes(maker.out)])
+    assert "says 2 pids and has 1" in got.told("pids")[0].text
+    assert [name for name, _ in got.objects if name.startswith("task:")] == ["task:77", f"task:{(1 << 32) + 1}"]
+    assert ("task:4294967297", "pid", "pid:2") in got.dangling

@@ -1,11 +1,13 @@
 """The linux-cr dialect: the pure sequential stream that the `checkpoint` system call of 2009-2012 wrote (rev 3 to 6).
 
-kinds.py, references.py  what there is, what refers to what
-numbering.py, records.py the numbers of records and objects, and the layout of every record, each declared once
-splitter.py              framing: bytes in, events out
-grammar.py               which record belongs to which object
-batch.py, memory.py      columns of finished objects; where memory pages went
-view.py                  objects for people
+kinds.py                         what there is
+numbering.py, revision.py        the numbers of records and objects, and how a stream tells which ones it has
+records.py, entries.py           the layout of every record, each declared once, in the notation of fields.py
+splitter.py                      framing: bytes in, events out
+grammar.py, hooks.py, openers.py which record belongs to which object
+batch.py, memory.py              columns of complete objects; where memory pages went
+view.py, tails.py, brief.py      objects for people
+convert.py                       from one layout of rev 6 to another
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ def _decode(found: Object) -> dict[str, Any]:
 
 
 def _brief(found: Object) -> str:
-    from objref.dialects.linux_cr.view import brief
+    from objref.dialects.linux_cr.brief import brief
 
     return brief(found)
 

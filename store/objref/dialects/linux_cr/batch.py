@@ -1,7 +1,7 @@
 """Objects on their way out: columns of those that lie in one run, tokens for those that several runs make up.
 
 A batch is what the stream had between two places that the stream itself determines, never the pieces in which it came:
-so the same stream gives the same ordinals.
+so the same stream gives the same ordinals. Objects of one kind are numbered in the order in which they become complete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Frame:
     `codes`: its references, as role << 48 | kind << 32 | key.
     """
 
-    __slots__ = ("codes", "count", "end", "key", "kind", "loose", "memory", "parts", "start", "token", "wants")
+    __slots__ = ("area", "codes", "count", "end", "key", "kind", "loose", "memory", "parts", "start", "token", "wants")
 
     def __init__(self, kind: str, key: int, wants: dict[str, int], loose: bool = False) -> None:
         self.kind, self.key, self.wants, self.loose = kind, key, wants, loose
@@ -39,6 +39,9 @@ class Frame:
         self.codes: list[int] | array[int] = []
         self.count = 0
         self.memory: Memory | None = None
+        """The private memory of an mm."""
+        self.area: tuple[Memory, bool] | None = None
+        """Where pages that come next go; whether they come by number, and not by address."""
 
     def take(self, start: int, end: int) -> None:
         """A record of it lies there in the batch."""
@@ -56,25 +59,53 @@ class Frame:
 
 
 class _Column:
-    """Objects of one kind in one run, and their references. Mutable."""
+    """Complete objects of one kind: those in one piece as columns, the others with their place among them. Mutable."""
 
-    __slots__ = ("codes", "keys", "lengths", "sources", "starts")
+    __slots__ = ("codes", "keys", "lengths", "sources", "starts", "wholes")
 
     def __init__(self) -> None:
         self.keys, self.starts, self.lengths = array("Q"), array("Q"), array("Q")
-        self.sources: list[int] = []
-        self.codes: list[int] = []
+        self.wholes: list[tuple[int, Frame]] = []
+        self.sources, self.codes = array("I"), array("Q")
+        """References; a source is counted from the first object of the column."""
+
+    def __len__(self) -> int:
+        return len(self.keys) + len(self.wholes)
+
+    def refer(self, codes: Sequence[int]) -> None:
+        """References of the next object."""
+        self.sources.extend([len(self)] * len(codes))
+        self.codes.extend(codes)
+
+    def events(self, kind: int) -> Iterator[Objects | Whole]:
+        """The objects in their order."""
+        at = 0
+        for place, frame in (*self.wholes, (len(self.keys), None)):
+            if place > at:
+                yield Objects(kind, 0, self.keys[at:place], self.starts[at:place], self.lengths[at:place])
+            at = place
+            if frame is not None:  # merge=False lets the importer forget the token: nothing refers to it later
+                yield Whole(kind, 0, frame.key, frame.token, False)
+
+    def all_keys(self) -> Iterator[int]:
+        """The keys in that order."""
+        at = 0
+        for place, frame in self.wholes:
+            yield from self.keys[at:place]
+            yield frame.key
+            at = place
+        yield from self.keys[at:]
 
 
 class Batch:
-    """Finished objects since the last flush. Mutable."""
+    """Complete objects since the last flush. Mutable."""
 
     def __init__(self) -> None:
         self._columns: dict[str, _Column] = {}
-        self._wholes: list[Frame] = []
         self._parts: list[Part] = []
         self._tokens = 0
-        self._ordinal = 0
+        self.ordinal = 0
+        """Objects flushed so far."""
         self._alias_keys, self._alias_ordinals = array("Q"), array("I")
 
     def new_token(self) -> int:
@@ -88,8 +119,7 @@ class Batch:
         if column is None:
             column = self._columns[kind] = _Column()
         if codes:
-            column.sources.extend([len(column.keys)] * len(codes))
-            column.codes.extend(codes)
+            column.refer(codes)
         column.keys.append(key)
         column.starts.append(start)
         column.lengths.append(length)
@@ -100,7 +130,9 @@ class Batch:
             self.add(frame.kind, frame.key, frame.start, frame.end - frame.start, frame.codes)
             return
         self.spill(frame)
-        self._wholes.append(frame)
+        column = self._columns.setdefault(frame.kind, _Column())
+        column.refer(frame.codes)
+        column.wholes.append((len(column.keys), frame))
 
     def spill(self, frame: Frame) -> None:
         """The pieces of an object become parts of its token."""
@@ -117,30 +149,16 @@ class Batch:
         if data:
             yield Run(RECORDS, data, tuple(self._parts))
         self._parts.clear()
-        sources, codes = array("I"), array("Q")
-        for kind, column in self._columns.items():
-            first = self._number(KIND[kind], column.keys)
-            sources.extend([first + i for i in column.sources])
-            codes.extend(column.codes)
-            yield Objects(KIND[kind], 0, column.keys, column.starts, column.lengths)
+        for name, column in self._columns.items():
+            kind = KIND[name]
+            yield from column.events(kind)
+            if kind in NAMED:
+                self._alias_keys.extend(column.all_keys())
+                self._alias_ordinals.extend(range(self.ordinal, self.ordinal + len(column)))
+            if column.codes:
+                yield _edges(column, self.ordinal)
+            self.ordinal += len(column)
         self._columns.clear()
-        for frame in self._wholes:
-            ordinal = self._number(KIND[frame.kind], (frame.key,))
-            sources.extend([ordinal] * len(frame.codes))
-            codes.extend(frame.codes)
-            # merge=False lets the collector forget the token: nothing refers to it later
-            yield Whole(KIND[frame.kind], 0, frame.key, frame.token, False)
-        self._wholes.clear()
-        if codes:
-            yield _edges(sources, codes)
-
-    def _number(self, kind: int, keys: Sequence[int]) -> int:
-        first = self._ordinal
-        self._ordinal += len(keys)
-        if kind in NAMED:
-            self._alias_keys.extend(keys)
-            self._alias_ordinals.extend(range(first, self._ordinal))
-        return first
 
     def finish(self) -> Iterator[Event]:
         """The space in which everything that has an OBJREF record is found."""
@@ -148,7 +166,9 @@ class Batch:
             yield Alias(KIND["obj"], 0, self._alias_keys, self._alias_ordinals)
 
 
-def _edges(sources: array[int], codes: array[int]) -> Edges:
+def _edges(column: _Column, first: int) -> Edges:
+    codes = column.codes
+    sources = array("I", [first + source for source in column.sources])
     roles = array("B", [code >> 48 for code in codes])
     kinds = array("H", [code >> 32 & 0xFFFF for code in codes])
     return Edges(0, sources, roles, kinds, array("Q", [code & KEY_MASK for code in codes]))

@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from objref.dialects.linux_cr.batch import Batch, Frame
+from objref.dialects.linux_cr.fields import References, references
 from objref.dialects.linux_cr.hooks import Hook, Hooks
 from objref.dialects.linux_cr.notebook import Notebook
-from objref.dialects.linux_cr.numbering import Layout, object_kinds
 from objref.dialects.linux_cr.openers import Opener
 from objref.dialects.linux_cr.records import FIXED, X86_ONLY, find_record, may_cover
-from objref.dialects.linux_cr.references import References, references
 
 __all__ = ["Grammar"]
 
@@ -34,8 +33,8 @@ class _Shape(NamedTuple):
     references: References | None
     opener: Opener | None
     hook: Hook | None
-    covered: bool
-    """Whether the facts give its layout."""
+    lost: bool
+    """Whether it would say what follows, if the facts gave its layout."""
 
 
 class Grammar(Hooks):
@@ -66,44 +65,37 @@ class Grammar(Hooks):
         return length if parsed else 8
 
     def _page_reach(self, length: int, position: int) -> int:
-        """Of a chunk of pages: its header and the addresses. The sizes of word and page follow from the length:
-        only one of them makes the page a power of two."""
+        """Of a chunk of pages: its header and the addresses. The size of a page follows from the length: only with one
+        size of words it is a power of two, and that must be the machine's."""
         each, rest = divmod(length - 8, self.pages)
         for word in (4, 8):
             page = each - word
-            if not rest and page >= 4096 and page & (page - 1) == 0 and self.pages * word <= ADDRESSES:
+            if not rest and page >= 4096 and page & (page - 1) == 0 and word in self.revision.words:
+                if self.pages * word > ADDRESSES:
+                    break
                 self.word, self.page = word, page
                 return 8 + self.pages * word
-        self.notebook.add("page-chunk", f"record:{position:#x}", f"a chunk of {self.pages} pages in {length} bytes: "
-                          "kept, not looked into", "page-chunk")  # fmt: skip
+        self.notebook.add("page-chunk", f"{position:#x}", f"a chunk of {self.pages} pages in {length} bytes: "
+                          "kept, not looked into", "page-chunk length")  # fmt: skip
         self.pages = 0
         return 0
 
     def record(self, type_: int, length: int, data: bytearray, at: int, reach: int) -> None:
         """The next record. Its first `reach` bytes are at `at`."""
         shape = self._shapes.get(type_ << 32 | length) or self._shape(type_, length, at)
-        name, refs, opener, hook, covered = shape
-        self.passing = None
-        if opener is not None:
-            frame = opener(data, at, length) or self._stray(name, at)
-        else:
-            frame = self._wanting(name) or self._stray(name, at)
+        name, refs, opener, hook, lost = shape
+        frame = (opener(data, at, length) if opener is not None else self._wanting(name)) or self._stray(name, at)
         if frame.end == at:
             frame.end = at + reach
         else:
             frame.take(at, at + reach)
         if refs is not None:
-            unpack, codes = refs
-            for value, code in zip(unpack.unpack_from(data, at), codes, strict=True):
-                if value > 0:
-                    frame.codes.append(code | value)
-                elif value < 0:
-                    self.negative(frame, value)
+            self.refer(frame, refs, data, at)
         if self.pages and name != "BUFFER":
             self.pages = 0
         if hook is not None:
             hook(frame, data, at, length)
-        elif not covered and opener is None:
+        elif lost:
             frame.loose = True
         if reach < length:
             self.passing = frame
@@ -113,36 +105,38 @@ class Grammar(Hooks):
     def passed(self) -> None:
         """The rest of a long record has passed."""
         frame, self.passing = self.passing, None
-        self.pages = 0
+        self.pages, self.area = 0, None
         if frame is not None and not frame.wants:
             self.close_to(frame)
 
     def _shape(self, type_: int, length: int, at: int) -> _Shape:
-        if self.revision.learn(type_, length):
+        revision = self.revision
+        if revision.learn(type_, length):
             self._shapes.clear()
-            self._kinds = object_kinds(self.revision.layout)
-        layout, name = self.revision.layout, self.revision.name(type_, length)
-        covered = name != "" and find_record(name, length, layout) is not None
-        if name in X86_ONLY and not self.revision.x86:
-            covered = name == "MM_CONTEXT"
-        refs = self._references(name, length, layout) if covered else None
-        hook = self._hooks.get(name) if covered or name in LENIENT else None
-        shape = _Shape(name, refs, self._open.get(name), hook, covered)
+            self._kinds = revision.kinds
+        name = revision.name(type_, length)
+        record = find_record(name, length, revision.layout) if name else None
+        if name in X86_ONLY and not revision.x86:
+            record = None
+        refs = references(record.fields, self.order) if record is not None else None
+        hook = self._hooks.get(name) if record is not None or name in LENIENT or self._is_foreign(name) else None
+        self._doubt(name, type_, length, at)
+        shape = _Shape(name, refs, self._open.get(name), hook, hook is None and name in self._hooks)
+        if len(self._shapes) < KNOWN_MAX:
+            self._shapes[type_ << 32 | length] = shape
+        return shape
+
+    def _is_foreign(self, name: str) -> bool:
+        """The end of an mm on machines whose record the facts do not give."""
+        return name == "MM_CONTEXT" and not self.revision.x86
+
+    def _doubt(self, name: str, type_: int, length: int, at: int) -> None:
+        layout = self.revision.layout
         if name == "" and layout:
             self._odd(at, f"type {type_} is not known: kept, not decoded", f"type {type_}", "unknown-record")
         elif layout and name not in X86_ONLY and not may_cover(name, length, layout):
             self._odd(at, f"{name} of {length} bytes: a layout that the facts do not have, kept, not decoded",
                       f"{name} {length}", "unknown-layout")  # fmt: skip
-        if len(self._shapes) < KNOWN_MAX:
-            self._shapes[type_ << 32 | length] = shape
-        return shape
-
-    def _references(self, name: str, length: int, layout: Layout) -> References | None:
-        if name == "FILE":
-            return references(name, 40 if layout == Layout.REV3 else 48, self.order)
-        if name == "TASK_OBJS" and length == 32:
-            name = "LEGACY_TASK_OBJS" if layout <= Layout.V20 else "LATE_TASK_OBJS"
-        return references(name, length, self.order)
 
     def _wanting(self, name: str) -> Frame | None:
         """The innermost object that wants such a record, now one less; what is above it is closed."""

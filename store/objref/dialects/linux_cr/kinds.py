@@ -4,7 +4,7 @@ What has an OBJREF record is of the kind of its type (`file:2`), and all of it i
 since linux-cr has one id space for all types. What has none is in a space of its own:
 
 header, pids, tree, tail  once in a stream, key 0
-task      the vpid that the TREE gives (new numbering: a pid tag)
+task      the pid number, as the root task's namespace knows it
 pid       pid tags
 signal    signal_struct, the id in TASK_OBJS
 pipe      pipe inodes, the id in a FILE record
@@ -30,7 +30,22 @@ OBJECTS = (
 )  # fmt: skip
 """Kinds that an OBJREF record announces. The last one: of a type that the facts do not list."""
 DECODED = frozenset(
-    (*OBJECTS, "header", "pids", "tree", "tail", "task", "pid", "signal", "pipe", "epoll", "queue", "error", "record")
+    (
+        *OBJECTS,
+        "header",
+        "pids",
+        "tree",
+        "tail",
+        "task",
+        "pid",
+        "signal",
+        "pipe",
+        "epoll",
+        "queue",
+        "error",
+        "record",
+        "layout",
+    )
 )
 KINDS: tuple[Kind, ...] = (
     Kind("member", FORM_BYTES),  # number 0 is the source's own files: a stream has none

@@ -10,6 +10,8 @@ from objref.dialects.events import Derived, Note
 __all__ = ["Memory"]
 
 TOP = 1 << 64
+LOOK = 4096
+"""Addresses that are looked at together: most are a row."""
 
 
 class Memory:
@@ -24,15 +26,15 @@ class Memory:
 
     def add(self, addresses: array[int], page: int, scale: int) -> None:
         """Pages that come next in the stream; their addresses, in units of `scale` bytes."""
-        n, first = len(addresses), addresses[0] * scale
         step = page // scale
-        if addresses[-1] == addresses[0] + (n - 1) * step and addresses.tolist() == list(
-            range(addresses[0], addresses[0] + n * step, step)
-        ):
-            self._add(first, n * page)
-            return
-        for address in addresses:
-            self._add(address * scale, page)
+        for i in range(0, len(addresses), LOOK):
+            part = addresses[i : i + LOOK]
+            n, first = len(part), part[0]
+            if part.tolist() == list(range(first, first + n * step, step)):
+                self._add(first * scale, n * page)
+            else:
+                for address in part:
+                    self._add(address * scale, page)
 
     def _add(self, at: int, length: int) -> None:
         if at + length >= TOP:

@@ -6,6 +6,7 @@ the enum was renumbered: rev 6 has two numberings, told apart by the first recor
 
 from __future__ import annotations
 
+import struct
 from enum import IntEnum
 from functools import cache
 from typing import NamedTuple
@@ -14,6 +15,7 @@ __all__ = [
     "HEADER_LENGTH",
     "HEAD_MAGIC",
     "TAIL_MAGIC",
+    "WORDS",
     "Layout",
     "arch_name",
     "byte_order",
@@ -28,7 +30,7 @@ HEADER_LENGTH = 72
 
 
 class Layout(IntEnum):
-    """What the struct layouts are, in the order of time. UNKNOWN: the facts do not cover the stream."""
+    """Which structs a stream has, in the order of time. UNKNOWN: the facts do not cover it. `label` names it."""
 
     UNKNOWN = 0
     REV3 = 1
@@ -46,6 +48,18 @@ class Layout(IntEnum):
     """rev 6, old numbering, no task seen that would tell"""
     REV6_NEW = 9
     """rev 6, new numbering, no area seen that would tell"""
+
+    @property
+    def label(self) -> str:
+        """Its name for people and for `objref convert`: the release that had it, or else the commit."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Layout.UNKNOWN: "unknown", Layout.REV3: "rev3", Layout.REV4: "rev4", Layout.REV5: "rev5", Layout.V20: "v20",
+    Layout.V23_RC1: "v23-rc1", Layout.RENUMBERED: "b6cdf01", Layout.V23_RC2: "v23-rc2",
+    Layout.REV6_OLD: "v20 or v23-rc1", Layout.REV6_NEW: "b6cdf01 or v23-rc2",
+}  # fmt: skip
 
 
 _COLUMNS = {
@@ -114,6 +128,10 @@ _X86_32, _X86_64, _ARM = _Machine("x86_32", False), _Machine("x86_64", False), _
 _S390X, _PPC32, _PPC64 = _Machine("s390x", True), _Machine("ppc32", True), _Machine("ppc64", True)
 _EARLY = {1: (_X86_32,), 2: (_S390X,), 3: (_PPC32,), 4: (_PPC64,), 5: (_X86_64,)}
 _LATE = {1: (_X86_32,), 2: (_X86_64,), 3: (_S390X,), 4: (_PPC32, _ARM), 5: (_PPC64,), 6: (_ARM,)}
+WORDS = {
+    "x86_32": (4,), "x86_64": (8,), "s390x": (8,), "ppc32": (4,), "ppc64": (8,), "arm": (4,),
+}  # fmt: skip
+"""Bytes of an `unsigned long`, by machine. Page addresses are such words."""
 
 
 def arch_name(rev: int, arch_id: int, big: bool) -> str:
@@ -133,8 +151,6 @@ def starts_stream(head: bytes) -> bool:
 
 def byte_order(head: bytes) -> str:
     """ "<" or ">" of a stream by its first 16 bytes, "" when it is none of linux-cr."""
-    import struct
-
     if len(head) < 16:
         return ""
     return next((order for order in "<>" if struct.unpack_from(order + "IIQ", head) == _FIRST), "")

@@ -6,11 +6,12 @@ import struct
 from collections.abc import Callable
 
 from objref.dialects.linux_cr.batch import Batch, Frame
-from objref.dialects.linux_cr.buffers import Tree
+from objref.dialects.linux_cr.entries import PidTable, Tree
+from objref.dialects.linux_cr.ids import Taken
 from objref.dialects.linux_cr.kinds import KIND, ROLE
 from objref.dialects.linux_cr.memory import Memory
 from objref.dialects.linux_cr.notebook import Notebook
-from objref.dialects.linux_cr.numbering import TAIL_MAGIC, arch_name, object_kinds
+from objref.dialects.linux_cr.numbering import TAIL_MAGIC, arch_name
 from objref.dialects.linux_cr.revision import Revision
 
 __all__ = ["Opener", "Openers"]
@@ -26,10 +27,11 @@ LEADING = {"BUFFER": -1, "HEADER_ARCH": 1, "CONTAINER": 1, "LSM_INFO": 1}
 TASK = dict.fromkeys(
     ("THREAD", "RESTART_BLOCK", "CPU", "CPU_FPU", "TASK_CREDS", "TASK_NS", "TASK_OBJS", "SIGPENDING", "SIGNAL_TASK"), -1
 ) | {"STRING": 1}
+"""In any order: it changed between versions, and is not known for all of them."""
 TASK_ROLES = ("parent", "leader", "group", "session")
 PID_ROLES = ("pid", "parent-pid", "leader-pid", "group-pid", "session-pid")
 NO_ENTRY = 1 << 32
-"""Keys of tasks that the TREE does not name start there."""
+"""Keys of tasks whose pid is not known start there; they are counted."""
 TEXT = 500
 MESSAGE = 4096
 DEPTH = 128
@@ -55,21 +57,21 @@ class Openers:
         self.revision = Revision()
         self.stack: list[Frame] = []
         self.memories: list[Memory] = []
-        self.tree = Tree(order)
+        self.tree, self.table = Tree(), PidTable()
         self.base = 0
         """Position in the stream of the batch's first byte."""
         self.tasks = self.queues = self.errors = 0
         self.pages = 0
         """The next BUFFER has so many pages."""
         self.word = self.page = 0
-        self.area: Memory | None = None
-        """What the pages that come next are part of; `scaled`: by number, not by address."""
-        self.scaled = False
+        self.area: tuple[Memory, bool] | None = None
+        """What these pages are part of; whether they come by number, not by address."""
         self.pipe = self.signal = 0
         """The id that the next PIPE_BUF, the next SIGNAL is of."""
         self.passing: Frame | None = None
         """The object that a long record is of, while it passes."""
         self.ended = False
+        self._taken = Taken()
         self._kinds: dict[int, str] = {}
         self._id = struct.Struct(order + "8xIi")
         self._open: dict[str, Opener] = {
@@ -80,26 +82,25 @@ class Openers:
 
     # -- the stack -----------------------------------------------------------------------------------------
 
-    def push(self, frame: Frame) -> None:
+    def push(self, frame: Frame) -> Frame:
         """An object begins."""
         if len(self.stack) >= DEPTH:
             self.notebook.add("depth", frame.objref, f"more than {DEPTH} objects inside each other", "depth")
             self.close_top()
         self.stack.append(frame)
+        return frame
 
     def begin(self, frame: Frame) -> Frame:
         """An object begins. What lies on top and may be complete is complete."""
         while self.stack and self.stack[-1].loose:
             self.close_top()
-        self.push(frame)
-        return frame
+        return self.push(frame)
 
     def _alone(self, frame: Frame) -> Frame:
         """An object begins that is inside no other."""
         while self.stack:
             self.close_top()
-        self.push(frame)
-        return frame
+        return self.push(frame)
 
     def close_top(self) -> None:
         """The innermost object has all that it will get."""
@@ -112,7 +113,7 @@ class Openers:
         missing = [name for name, n in frame.wants.items() if n > 0]
         if missing:
             text = f"ends where {', '.join(missing[:3])} should follow"
-            self.notebook.add("incomplete", frame.objref, text, frame.kind)
+            self.notebook.add("incomplete", frame.objref, text, f"{frame.kind} {missing[0]}")
 
     def close_to(self, frame: Frame) -> None:
         """This object, and what lies above it, is complete."""
@@ -122,7 +123,7 @@ class Openers:
             if top is frame:
                 return
 
-    # -- openers -------------------------------------------------------------------------------------------
+    # -- what has an OBJREF record -------------------------------------------------------------------------
 
     def _objref(self, data: bytearray, at: int, length: int) -> Frame | None:
         if length != 16:
@@ -136,8 +137,13 @@ class Openers:
             text = f"is of type {type_}, which the facts do not list: what follows is not taken for part of it"
             self.notebook.add("unknown-type", f"obj:{key}", text, f"type {type_}")
             kind = "object"
+        if not self._taken.add(key):
+            text = f"is defined again at {self.base + at:#x}, as {kind}: both are kept, references mean the first"
+            self.notebook.add("defined-twice", f"obj:{key}", text)
         own = OWN.get(kind)
         return self.begin(Frame(kind, key, {own: 1} if own else {}))
+
+    # -- the beginning and the end -------------------------------------------------------------------------
 
     def _header(self, data: bytearray, at: int, length: int) -> Frame | None:
         if self.base + at or length != 72:
@@ -145,7 +151,7 @@ class Openers:
         arch = int.from_bytes(data[at + 16 : at + 18], "little")
         rev = struct.unpack_from(self.order + "H", data, at + 24)[0]
         self.revision.begin(rev, arch_name(rev, arch, self.order == ">"))
-        self._kinds = object_kinds(self.revision.layout)
+        self._kinds = self.revision.kinds
         if not self.revision.layout:
             text = f"rev {rev}: a layout that the facts do not have; kept, not decoded"
             self.notebook.add("unknown-layout", "header:0", text)
@@ -153,16 +159,43 @@ class Openers:
             self.notebook.add("unknown-machine", "header:0", f"machine {arch} of rev {rev} is not known")
         return self._alone(Frame("header", 0, dict(LEADING), True))
 
+    def _tail(self, data: bytearray, at: int, length: int) -> Frame | None:
+        if length != 16:
+            return None
+        self.ended = True
+        if struct.unpack_from(self.order + "Q", data, at + 8)[0] != TAIL_MAGIC:
+            self.notebook.add("tail-magic", "tail:0", "the TAIL has not its magic number")
+        return self._alone(Frame("tail", 0, {}))
+
+    def _error(self, data: bytearray, at: int, length: int) -> Frame:
+        """Either the message follows as a STRING, or (as the posted documentation says) it is in the record."""
+        self.errors += 1
+        frame = self.push(Frame("error", self.errors - 1, {"STRING": 1} if length == 8 else {}))
+        if length > 8:
+            self.failed(frame, data, at, length)
+        return frame
+
+    def failed(self, frame: Frame, data: bytearray, at: int, length: int) -> None:
+        """The checkpoint failed part way, and said so in this record."""
+        message = bytes(data[at + 8 : at + length]) if length <= MESSAGE else b"at length"
+        text = message.strip(b"\0").split(b"\0")[0].decode("utf-8", "replace")[:TEXT]
+        self.notebook.add("error", frame.objref, f"the checkpoint failed: {text}")
+
+    # -- tasks ---------------------------------------------------------------------------------------------
+
     def _pids(self, data: bytearray, at: int, length: int) -> Frame | None:
         if length != 24:
             return None
         n, _, first = struct.unpack_from(self.order + "III", data, at + 8)
+        self.table = PidTable(first)
         frame = self._alone(Frame("pids", 0, {"BUFFER": 1} if n else {}))
-        frame.count = first
+        frame.count = n
         return frame
 
     def _tree(self, data: bytearray, at: int, length: int) -> Frame:
-        return self._alone(Frame("tree", 0, {"BUFFER": 1}))
+        frame = self._alone(Frame("tree", 0, {"BUFFER": 1}))
+        frame.count = struct.unpack_from(self.order + "I", data, at + 8)[0] if length >= 12 else 0
+        return frame
 
     def _task(self, data: bytearray, at: int, length: int) -> Frame:
         k, self.tasks, self.signal = self.tasks, self.tasks + 1, 0
@@ -170,13 +203,20 @@ class Openers:
             self.notebook.add("tree", f"task:{NO_ENTRY + k}", "a task that the TREE does not name", "task")
             return self._alone(Frame("task", NO_ENTRY + k, dict(TASK)))
         entry = self.tree.entry(k)
-        frame = self._alone(Frame("task", entry[0] & 0xFFFFFFFF, dict(TASK)))
-        vpids = self.tree.vpids
-        # plain pid numbers are references only if they name a task of the stream; tags always are
-        frame.codes = [code | pid for code, pid in zip(TASK_CODES, entry[1:], strict=True) if pid > 0 and pid in vpids]
+        numbers = [self.table.number(tag) for tag in entry] if self.revision.new else entry
+        own = numbers[0]
+        if own <= 0:
+            text = f"a task whose pid is {own}, by the tag {entry[0]}" if self.revision.new else f"a task of pid {own}"
+            self.notebook.add("tree", f"task:{NO_ENTRY + k}", text, "pid")
+        frame = self._alone(Frame("task", own if own > 0 else NO_ENTRY + k, dict(TASK)))
+        # a pid number is a reference only if it names a task of the stream; a tag always is
+        tasks = zip(TASK_CODES, numbers[1:], strict=True)
+        frame.codes = [code | pid for code, pid in tasks if pid > 0 and pid in self.tree.pids]
         if self.revision.new:
             frame.codes += [code | tag for code, tag in zip(PID_CODES, entry, strict=True) if tag > 0]
         return frame
+
+    # -- the others without OBJREF -------------------------------------------------------------------------
 
     def _signal(self, data: bytearray, at: int, length: int) -> Frame | None:
         key, self.signal = self.signal, 0
@@ -184,11 +224,7 @@ class Openers:
 
     def _pipe_buf(self, data: bytearray, at: int, length: int) -> Frame | None:
         key, self.pipe = self.pipe, 0
-        if key <= 0:
-            return None
-        frame = Frame("pipe", key, {})
-        self.push(frame)
-        return frame
+        return self.push(Frame("pipe", key, {})) if key > 0 else None
 
     def _epoll_items(self, data: bytearray, at: int, length: int) -> Frame | None:
         if length != 16:
@@ -203,26 +239,3 @@ class Openers:
         self.queues += 1
         wants = {"SOCKET_BUFFER": n, "SOCKET_FRAG": -1, "BUFFER": -1} if n else {}
         return self.begin(Frame("queue", self.queues - 1, wants))
-
-    def _error(self, data: bytearray, at: int, length: int) -> Frame:
-        """Either the message follows as a STRING, or (as the posted documentation says) it is in the record."""
-        self.errors += 1
-        frame = Frame("error", self.errors - 1, {"STRING": 1} if length == 8 else {})
-        self.push(frame)
-        if length > 8:
-            self.failed(frame, data, at, length)
-        return frame
-
-    def failed(self, frame: Frame, data: bytearray, at: int, length: int) -> None:
-        """The checkpoint failed part way, and said so in this record."""
-        message = bytes(data[at + 8 : at + length]) if length <= MESSAGE else b"at length"
-        text = message.strip(b"\0").split(b"\0")[0].decode("utf-8", "replace")[:TEXT]
-        self.notebook.add("error", frame.objref, f"the checkpoint failed: {text}")
-
-    def _tail(self, data: bytearray, at: int, length: int) -> Frame | None:
-        if length != 16:
-            return None
-        self.ended = True
-        if struct.unpack_from(self.order + "Q", data, at + 8)[0] != TAIL_MAGIC:
-            self.notebook.add("tail-magic", "tail:0", "the TAIL has not its magic number")
-        return self._alone(Frame("tail", 0, {}))

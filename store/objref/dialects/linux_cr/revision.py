@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objref.dialects.linux_cr.numbering import Layout, record_names
+from objref.dialects.linux_cr.numbering import WORDS, Layout, object_kinds, record_names
 
 __all__ = ["Revision"]
 
@@ -31,6 +31,8 @@ class Revision:
         self.x86 = False
         self.rev = 0
         self.arch = ""
+        self.words: tuple[int, ...] = (4, 8)
+        """Bytes that an `unsigned long` of that machine may have."""
         self.names = record_names(self.layout)
 
     @property
@@ -38,9 +40,15 @@ class Revision:
         """Whether the numbering is that of 2011: ids of tasks are tags of PIDS."""
         return self.layout in NEW
 
+    @property
+    def kinds(self) -> dict[int, str]:
+        """objtype -> kind."""
+        return object_kinds(self.layout)
+
     def begin(self, rev: int, arch: str) -> None:
         """What the header says."""
         self.rev, self.arch, self.x86 = rev, arch, arch in ("x86_32", "x86_64")
+        self.words = WORDS.get(arch, (4, 8))
         self.set(BY_REV.get(rev, Layout.UNKNOWN))
 
     def set(self, layout: Layout) -> None:

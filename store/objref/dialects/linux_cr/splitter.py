@@ -148,11 +148,9 @@ class LinuxCrSplitter:
     def _pass(self, length: int, reach: int) -> Iterator[Event]:
         grammar = self._grammar
         self._left = length - reach
-        if grammar.pages:
-            self._memory = grammar.area
-            if self._memory is not None:
-                scale = grammar.page if grammar.scaled else 1
-                self._memory.add(self._addresses(reach), grammar.page, scale)
+        if grammar.pages and grammar.area is not None:
+            self._memory, by_number = grammar.area
+            self._memory.add(self._addresses(reach), grammar.page, grammar.page if by_number else 1)
         yield from self._flush()
         owner = grammar.passing
         assert owner is not None  # for mypy: the record went to an object
@@ -276,7 +274,8 @@ class LinuxCrSplitter:
             yield from self._flush()
             yield from self._give_up(0)
         if grammar.tasks < len(grammar.tree):
-            yield Note("cut", "tree:0", f"{len(grammar.tree)} tasks, {grammar.tasks} of them came")
+            what = "cut" if text else "tree"  # a checkpoint that failed or lies is whole, as streams go
+            yield Note(what, "tree:0", f"{len(grammar.tree)} tasks, {grammar.tasks} of them came")
 
     def _end(self) -> int:
         return self._base + len(self._buffer) + len(self._page)
