@@ -101,11 +101,14 @@ class Shape(NamedTuple):
     nested: bool = True
 
 
+PLAIN = Shape()
+
+
 class Maker:
     """A stream that grows. `remember`: keep what tests ask for."""
 
     def __init__(
-        self, layout: str = "v20", machine: str = "x86_64", seed: int = 1, remember: bool = True, shape: Shape = Shape()
+        self, layout: str = "v20", machine: str = "x86_64", seed: int = 1, remember: bool = True, shape: Shape = PLAIN
     ) -> None:
         self.layout, self.machine, self.remember, self.shape = layout, machine, remember, shape
         self.order, self.word, ids = MACHINES[machine]
@@ -212,7 +215,7 @@ class Maker:
         if type_ in (1, 3):
             self.record("FILE_NAME", name + ZERO)
         if type_ in (2, 3) and first:
-            self.record("PIPE_BUF", b"pipe %d" % target)
+            self.record("PIPE_BUF", b"in the pipe")
         role = {2: ("pipe", "pipe"), 3: ("pipe", "pipe"), 4: ("sock", "sock"), 5: ("tty", "tty")}.get(type_)
         if role and target:
             self.edge(f"file:{key}", role[0], f"{role[1]}:{target}")
@@ -434,7 +437,7 @@ class Maker:
         return fs
 
 
-def scene(layout: str = "v20", machine: str = "x86_64", tasks: int = 3, shape: Shape = Shape()) -> Maker:
+def scene(layout: str = "v20", machine: str = "x86_64", tasks: int = 3, shape: Shape = PLAIN) -> Maker:
     """A complete stream: task 1 with its children; the last two are each other's parent, one is its own."""
     maker = Maker(layout, machine, shape=shape)
     for _ in _grow(maker, tasks):

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from objref.dialects.dialect import Dialect
 from objref.dialects.linux_cr.kinds import DECODED, KINDS, ROLES
-from objref.dialects.linux_cr.numbering import starts_stream
+from objref.dialects.linux_cr.numbering import CONVERTIBLE, starts_stream
 
 if TYPE_CHECKING:
+    from objref.dialects.dialect import Converter
     from objref.dialects.events import Splitter
     from objref.limits import Limits
     from objref.object import Object
@@ -48,4 +49,12 @@ def _brief(found: Object) -> str:
     return brief(found)
 
 
-DIALECT = Dialect("linux-cr", KINDS, ROLES, starts_stream, _splitter, _decodes, _decode, _brief)
+def _converter(target: str, source: str | None, limits: Limits) -> Converter:
+    from objref.dialects.linux_cr.convert import LinuxCrConverter
+
+    return LinuxCrConverter(target, source, limits)
+
+
+DIALECT = Dialect(
+    "linux-cr", KINDS, ROLES, starts_stream, _splitter, _decodes, _decode, _brief, CONVERTIBLE, _converter
+)

@@ -12,6 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 __all__ = [
+    "CONVERTIBLE",
     "HEADER_LENGTH",
     "HEAD_MAGIC",
     "TAIL_MAGIC",
@@ -62,6 +63,9 @@ _LABELS = {
 }  # fmt: skip
 
 
+CONVERTIBLE = tuple(layout.label for layout in (Layout.V23_RC1, Layout.RENUMBERED, Layout.V23_RC2))
+"""Layouts that `convert` knows."""
+
 _COLUMNS = {
     Layout.REV3: 0, Layout.REV4: 1, Layout.REV5: 2, Layout.V20: 3, Layout.V23_RC1: 3, Layout.REV6_OLD: 3,
     Layout.RENUMBERED: 4, Layout.V23_RC2: 4, Layout.REV6_NEW: 4,
@@ -107,7 +111,11 @@ def record_names(layout: Layout) -> dict[int, str]:
     column = _COLUMNS.get(layout)
     if column is None:  # these numbers never changed
         return {1: "HEADER", 2: "HEADER_ARCH", 4: "BUFFER", 5: "STRING", 9001: "TAIL", 9999: "ERROR"}
-    return {int(row[1 + column]): row[0] for row in _rows(_RECORDS) if row[1 + column] != "-"}
+    names = {int(row[1 + column]): row[0] for row in _rows(_RECORDS) if row[1 + column] != "-"}
+    if layout == Layout.RENUMBERED:  # HPAGE came later, and moved MM_CONTEXT
+        del names[405]
+        names[404] = "MM_CONTEXT"
+    return names
 
 
 @cache

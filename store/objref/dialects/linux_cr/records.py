@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from objref.dialects.linux_cr.numbering import Layout
 
-__all__ = ["FIXED", "VETH", "X86_ONLY", "Record", "find_record", "may_cover"]
+__all__ = ["FIXED", "VETH", "X86_ONLY", "Record", "find_record", "may_cover", "records_of"]
 
 LAST = Layout.V23_RC2
 CANDIDATES = {
@@ -265,7 +265,7 @@ FIXED = frozenset(record.name for record in RECORDS) - OPEN | BOUNDED
 
 
 def _rows(name: str, length: int, layout: Layout) -> list[Record]:
-    fits = [r for r in RECORDS if r.name == name and r.since <= layout <= r.until]
+    fits = records_of(name, layout)
     exact = [r for r in fits if r.length == length]
     return exact or [r for r in fits if name in OPEN and r.length < length]
 
@@ -280,6 +280,11 @@ def find_record(name: str, length: int, layout: Layout) -> Record | None:
             return None
         found = rows[0]
     return found
+
+
+def records_of(name: str, layout: Layout) -> list[Record]:
+    """All that a layout has of that name."""
+    return [record for record in RECORDS if record.name == name and record.since <= layout <= record.until]
 
 
 @lru_cache(4096)

@@ -54,10 +54,7 @@ class Revision:
     def set(self, layout: Layout) -> None:
         """The layout is known."""
         self.layout = layout
-        names = record_names(layout)
-        if layout == Layout.RENUMBERED:
-            names = {type_: name for type_, name in names.items() if type_ != 405} | {404: "MM_CONTEXT"}
-        self.names = names
+        self.names = record_names(layout)
 
     def learn(self, type_: int, length: int) -> bool:
         """Whether a record of that type and length told something about the layout."""
