@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
 TREE_ENTRY = Entry(24, "vpid@0:s32 vppid@4:s32 vtgid@8:s32 vpgid@12:s32 vsid@16:s32 depth@20:u32")
 """Before rev 6 there is no `depth`, the bytes are padding. In the new numbering the five are tags of pids."""
-EPOLL_ITEM = Entry(24, "data@0:u64 fd@8:u32 file_objref@12:s32>watches events@16:u32")
+EPOLL_ITEM = Entry(24, "data@0:u64 fd@8:u32 file_objref@12:s32>watches:file events@16:u32")
 ACTION = Entry(32, "handler@0:u64 flags@8:u64 restorer@16:u64 mask@24:u8[8]")
 LIMIT = Entry(16, "cur@0:u64 max@8:u64")
 OLD_SIGINFO = Entry(
@@ -58,8 +58,8 @@ ADDRESS = Entry(24, "type@0:u16 local@8:u8[4] address@12:u8[4] mask@16:u8[4] bro
 
 FILE_TYPES: dict[int, tuple[str, str]] = {
     1: ("generic", ""),
-    2: ("pipe", "pipe_objref@0:s32>pipe:pipe"),
-    3: ("fifo", "pipe_objref@0:s32>pipe:pipe"),
+    2: ("pipe", "pipe_objref@0:s32>pipe"),
+    3: ("fifo", "pipe_objref@0:s32>pipe"),
     4: ("socket", "sock_objref@0:s32>sock"),
     5: ("tty", "tty_objref@0:s32>tty"),
     6: ("epoll", ""),

@@ -1,7 +1,8 @@
 """How the layout of a record is written down, and what follows from it.
 
 `name@offset:type`, offsets from the record's start, header included; types u8 … s64, `char[n]`, `u8[n]`. A field that
-refers says so: `name@offset:s32>role` names an object of the space `obj`, `>role:space` one of another space.
+refers says so: `name@offset:s32>role` names an object of the space that is called like the role, `>role:space` one of
+another space. So a reference to an id that is of another type leads to nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _field(word: str) -> Field:
     offset, _, type_ = rest.partition(":")
     base, _, count = type_.rstrip("]").partition("[")
     role, _, space = reference.partition(":")
-    return Field(name, int(offset), CODES[base], int(count or 0), role, (space or "obj") if role else "")
+    return Field(name, int(offset), CODES[base], int(count or 0), role, space or role)
 
 
 @cache

@@ -58,9 +58,9 @@ RECORDS = (
         robust_futex_list@72:u64"""),
     Record("TASK_OBJS", 32, Layout.V23_RC1, LAST, """
         files_objref@8:s32>file-table mm_objref@12:s32>mm fs_objref@16:s32>fs sem_undo_objref@20:s32>sem-undo
-        sighand_objref@24:s32>sighand signal_objref@28:s32>signal:signal"""),
+        sighand_objref@24:s32>sighand signal_objref@28:s32>signal"""),
     Record("TASK_CREDS", 16, Layout.REV3, LAST, """
-        cred_ref@8:s32>cred ecred_ref@12:s32>effective-cred"""),
+        cred_ref@8:s32>cred ecred_ref@12:s32>effective-cred:cred"""),
     Record("TASK_NS", 16, Layout.REV3, LAST, """
         ns_objref@8:s32>ns"""),
     Record("RESTART_BLOCK", 56, Layout.REV3, LAST, """
@@ -68,28 +68,28 @@ RECORDS = (
     Record("FILE_TABLE", 16, Layout.REV3, LAST, """
         fdt_nfds@8:s32"""),
     Record("FILE_DESC", 24, Layout.REV3, LAST, """
-        fd_objref@8:s32>fd fd_descriptor@12:s32 fd_close_on_exec@16:u32"""),
+        fd_objref@8:s32>fd:file fd_descriptor@12:s32 fd_close_on_exec@16:u32"""),
     Record("FILE", 48, Layout.REV4, LAST, """
         f_type@8:u32 f_mode@12:u32 f_flags@16:u32 f_credref@20:s32>cred f_pos@24:u64 f_version@32:u64
         f_secref@40:s32>security"""),
     Record("EPOLL_ITEMS", 16, Layout.REV3, LAST, """
-        epfile_objref@8:s32>epoll-file num_items@12:u32"""),
+        epfile_objref@8:s32>epoll-file:file num_items@12:u32"""),
     Record("FS", 16, Layout.V23_RC1, LAST, """
         umask@8:u32"""),
     Record("MM", 120, Layout.REV3, LAST, """
-        map_count@8:u32 exe_objref@12:s32>exe def_flags@16:u64 flags@24:u64 start_code@32:u64 end_code@40:u64
+        map_count@8:u32 exe_objref@12:s32>exe:file def_flags@16:u64 flags@24:u64 start_code@32:u64 end_code@40:u64
         start_data@48:u64 end_data@56:u64 start_brk@64:u64 brk@72:u64 start_stack@80:u64 arg_start@88:u64
         arg_end@96:u64 env_start@104:u64 env_end@112:u64"""),
     Record("VMA", 80, Layout.V23_RC2, LAST, """
-        vma_type@8:u32 vma_objref@12:s32>mapping ino_objref@16:s32>segment:shmem ino_size@24:u64 vm_start@32:u64
+        vma_type@8:u32 vma_objref@12:s32>mapping:file ino_objref@16:s32>segment:shmem ino_size@24:u64 vm_start@32:u64
         vm_end@40:u64 vm_page_prot@48:u64 vm_flags@56:u64 vm_pgoff@64:u64 hugetlb_shift@72:u16"""),
     Record("PGARR", 16, Layout.REV3, LAST, """
         nr_pages@8:u64"""),
     Record("MM_CONTEXT", 24, Layout.REV3, LAST, """
         vdso@8:u64 ldt_entry_size@16:u32 nldt@20:u32"""),
     Record("SIGNAL", 328, Layout.REV3, LAST, """
-        it_real_value@264:u64 it_real_incr@272:u64 it_virt_value@280:u64 it_virt_incr@288:u64
-        it_prof_value@296:u64 it_prof_incr@304:u64 tty_objref@312:s32>tty tty_pgrp@316:s32 tty_old_pgrp@320:s32"""),
+        it_real_value@264:u64 it_real_incr@272:u64 it_virt_value@280:u64 it_virt_incr@288:u64 it_prof_value@296:u64
+        it_prof_incr@304:u64 tty_objref@312:s32>tty tty_pgrp@316:s32 tty_old_pgrp@320:s32"""),
     Record("SIGPENDING", 24, Layout.REV3, LAST, """
         nr_pending@8:u32 signal.sigset@16:u8[8]"""),
     Record("SIGNAL_TASK", 16, Layout.REV3, LAST, """
@@ -102,7 +102,7 @@ RECORDS = (
     Record("USER", 16, Layout.REV3, LAST, """
         uid@8:u32 userns_ref@12:s32>user-ns"""),
     Record("USER_NS", 16, Layout.REV3, LAST, """
-        creator_ref@8:s32>creator"""),
+        creator_ref@8:s32>creator:user"""),
     Record("GROUPINFO", 16, Layout.REV3, LAST, """
         ngroups@8:u32"""),
     Record("NS", 24, Layout.V20, LAST, """
@@ -132,8 +132,8 @@ RECORDS = (
     Record("IPC_MSG_MSG", 24, Layout.REV3, LAST, """
         m_type@8:s64 m_ts@16:u32 sec_ref@20:s32>security"""),
     Record("TTY", 96, Layout.RENUMBERED, LAST, """
-        driver_type@8:u16 driver_subtype@10:u16 link_objref@12:s32>link file_objref@16:s32>tty-file index@24:u32
-        ldisc@28:u32 flags@32:u64 termios.c_iflag@40:u32 termios.c_oflag@44:u32 termios.c_cflag@48:u32
+        driver_type@8:u16 driver_subtype@10:u16 link_objref@12:s32>link:tty file_objref@16:s32>tty-file:file
+        index@24:u32 ldisc@28:u32 flags@32:u64 termios.c_iflag@40:u32 termios.c_oflag@44:u32 termios.c_cflag@48:u32
         termios.c_lflag@52:u32 termios.c_ispeed@56:u32 termios.c_ospeed@60:u32 termios.c_line@64:u8
         termios.c_cc@65:u8[19] winsize.ws_row@88:u16 winsize.ws_col@90:u16 winsize.ws_xpixel@92:u16
         winsize.ws_ypixel@94:u16"""),
@@ -156,13 +156,14 @@ RECORDS = (
         sock.protocol@104:u8 sock.state@105:u8 sock.shutdown@106:u8 sock.userlocks@107:u8 sock.no_check@108:u8
         sock.linger.l_onoff@112:s32 sock.linger.l_linger@116:s32"""),
     Record("SOCKET_UNIX", 256, Layout.REV3, LAST, """
-        this@8:s32>self peer@12:s32>peer peercred@16:s32>peer-cred flags@20:u32 laddr_len@24:u32 raddr_len@28:u32
-        laddr.sun_family@32:u16 laddr.sun_path@34:char[108] raddr.sun_family@142:u16 raddr.sun_path@144:char[108]"""),
+        this@8:s32>self:sock peer@12:s32>peer:sock peercred@16:s32>peer-cred:cred flags@20:u32 laddr_len@24:u32
+        raddr_len@28:u32 laddr.sun_family@32:u16 laddr.sun_path@34:char[108] raddr.sun_family@142:u16
+        raddr.sun_path@144:char[108]"""),
     Record("SOCKET_QUEUE", 16, Layout.REV3, LAST, """
         skb_count@8:u32 total_bytes@12:u32"""),
     Record("SOCKET_BUFFER", 104, Layout.REV3, LAST, """
         transport_header@8:u32 network_header@12:u32 mac_header@16:u32 lin_len@20:u32 frg_len@24:u32 skb_len@28:u32
-        hdr_len@32:u32 mac_len@36:u32 data_offset@40:u32 sk_objref@44:s32>sender pr_objref@48:s32>receiver
+        hdr_len@32:u32 mac_len@36:u32 data_offset@40:u32 sk_objref@44:s32>sender:sock pr_objref@48:s32>receiver:sock
         protocol@52:u16 nr_frags@54:u16 cb@56:u8[48]"""),
     Record("SOCKET_FRAG", 16, Layout.REV4, LAST, """
         size@8:u32 offset@12:u32"""),
@@ -185,7 +186,7 @@ RECORDS = (
         laddr_len@288:u32 raddr_len@292:u32 laddr.f@296:u16 laddr.p@298:u16 laddr.a@300:u32 laddr.z@304:char[8]
         raddr.f@312:u16 raddr.p@314:u16 raddr.a@316:u32 raddr.z@320:char[8]"""),
     Record("NET_NS", 16, Layout.V20, LAST, """
-        this_ref@8:s32>self"""),
+        this_ref@8:s32>self:net-ns"""),
     Record("SECURITY", 16, Layout.REV4, LAST, """
         ptrref@8:s32>security-ptr sectype@12:u8"""),
     Record("TASK_SEM_UNDO_LIST", 16, Layout.V23_RC1, LAST, """
@@ -212,16 +213,15 @@ RECORDS = (
         compat_robust_futex_head_len@28:u32 compat_robust_futex_list@32:u32 robust_futex_head_len@36:u32
         robust_futex_list@40:u64 set_child_tid@48:u64 clear_child_tid@56:u64 sas_ss_sp@64:u64 sas_ss_size@72:u32"""),
     Record("TASK_OBJS", 24, Layout.REV3, Layout.REV4, """
-        files_objref@8:s32>file-table mm_objref@12:s32>mm sighand_objref@16:s32>sighand
-        signal_objref@20:s32>signal:signal"""),
+        files_objref@8:s32>file-table mm_objref@12:s32>mm sighand_objref@16:s32>sighand signal_objref@20:s32>signal"""),
     Record("TASK_OBJS", 32, Layout.REV5, Layout.V20, """
         files_objref@8:s32>file-table mm_objref@12:s32>mm fs_objref@16:s32>fs sighand_objref@20:s32>sighand
-        signal_objref@24:s32>signal:signal"""),
+        signal_objref@24:s32>signal"""),
     Record("FILE", 40, Layout.REV3, Layout.REV3, """
         f_type@8:u32 f_mode@12:u32 f_flags@16:u32 f_credref@20:s32>cred f_pos@24:u64 f_version@32:u64"""),
     Record("FS", 8, Layout.REV5, Layout.V20, ""),
     Record("VMA", 72, Layout.REV3, Layout.RENUMBERED, """
-        vma_type@8:u32 vma_objref@12:s32>mapping ino_objref@16:s32>segment:shmem ino_size@24:u64 vm_start@32:u64
+        vma_type@8:u32 vma_objref@12:s32>mapping:file ino_objref@16:s32>segment:shmem ino_size@24:u64 vm_start@32:u64
         vm_end@40:u64 vm_page_prot@48:u64 vm_flags@56:u64 vm_pgoff@64:u64"""),
     Record("HPAGE", 24, Layout.V23_RC2, LAST, "address_or_index@8:u64 shift@16:u16"),
     Record("CRED", 88, Layout.REV3, Layout.REV3, """
@@ -232,8 +232,8 @@ RECORDS = (
     Record("NS", 16, Layout.REV3, Layout.REV5, """
         uts_objref@8:s32>uts-ns ipc_objref@12:s32>ipc-ns"""),
     Record("TTY", 72, Layout.REV3, Layout.V23_RC1, """
-        driver_type@8:u16 driver_subtype@10:u16 link_objref@12:s32>link file_objref@16:s32>tty-file index@24:u32
-        ldisc@28:u32 flags@32:u64 termios.c_iflag@40:u16 termios.c_oflag@42:u16 termios.c_cflag@44:u16
+        driver_type@8:u16 driver_subtype@10:u16 link_objref@12:s32>link:tty file_objref@16:s32>tty-file:file
+        index@24:u32 ldisc@28:u32 flags@32:u64 termios.c_iflag@40:u16 termios.c_oflag@42:u16 termios.c_cflag@44:u16
         termios.c_lflag@46:u16 termios.c_line@48:u8 termios.c_cc@49:u8[8] winsize.ws_row@64:u16 winsize.ws_col@66:u16
         winsize.ws_xpixel@68:u16 winsize.ws_ypixel@70:u16"""),
     Record("SOCKET", 112, Layout.REV3, Layout.V20, ""),
@@ -252,7 +252,7 @@ RECORDS = (
     Record("LSM_INFO", 8, Layout.REV4, LAST, ""),
     Record("ERROR", 8, Layout.REV3, LAST, ""),
 )  # fmt: skip
-VETH = "this_ref@12:s32>self peer_ref@16:s32>peer"
+VETH = "this_ref@12:s32>self:netdev peer_ref@16:s32>peer:netdev"
 """In a NETDEV that is a veth. In a macvlan there is a mode instead, and nothing says which of them it is."""
 BOUNDED = frozenset(["FILE", "SECURITY", "SIGHAND", "TASK_SEM_UNDO"])
 OPEN = BOUNDED | {
