@@ -52,6 +52,7 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
     "UsageError",
+    "convert_stream",
     "export_image",
     "import_image",
     "open",
@@ -65,6 +66,7 @@ _HOMES = {
     "Reference": "object",
     "Report": "importer",
     "Space": "space",
+    "convert_stream": "converter",
     "export_image": "exporter",
     "import_image": "importer",
 }

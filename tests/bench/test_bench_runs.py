@@ -54,3 +54,9 @@ def test_options(tmp_path: Path) -> None:
     making.write_files_image(tmp_path / "made", 1000)
     sizes = run("options.py", tmp_path, "--objects", "0", "--megabytes", "0", str(tmp_path / "made"))["sizes"]
     assert sizes["made"]["default"] < sizes["made"]["raw"]
+
+
+def test_split(tmp_path: Path) -> None:
+    results = run("split.py", tmp_path, "--megabytes", "1", "--rounds", "1")["split"]
+    assert {name.partition(",")[0] for name in results} >= {"criu", "dobriyan", "linux-cr"}
+    assert all(result["split"]["median"] > 0 and result["units"] > 0 for result in results.values())
