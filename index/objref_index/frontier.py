@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,7 +13,7 @@ from objref_index.columns import STRIPE_LOG2, Column
 from objref_index.references import DANGLING_BIT, Side
 from objref_index.traversal import Roles, Walk
 
-__all__ = ["Flat", "Neighbours", "go_on", "places", "stored_stripe"]
+__all__ = ["go_on", "many_edges"]
 
 U32 = npt.NDArray[np.uint32]
 I64 = npt.NDArray[np.int64]
@@ -255,3 +256,41 @@ class _Strides:
 def go_on(walk: Walk) -> None:
     """Go on with a walk to its end."""
     _Large(walk).run()
+
+
+def many_edges(side: Side, members: array[int], where: str, roles: Roles | None) -> tuple[array[int], ...]:
+    """What `cut.edges` gives, for many members: their ends, roles, other ends."""
+    inside = np.zeros(side.objects, bool)
+    own = np.frombuffer(members, np.uint32)
+    inside[own] = True
+    near = Neighbours(side, bytes(256))
+    codes, stored = Flat(side.roles, np.uint8), Flat(side.others, np.uint32)
+    followed = None if roles is None else np.frombuffer(roles, np.uint8).view(bool)
+    found = array("I"), array("B"), array("I")
+    left = side.others.count
+    for at in range(0, len(own), PART):
+        part = own[at : at + PART].astype(np.int64)
+        starts, counts = near.spans(part)
+        left -= int(counts.sum())
+        if left < 0:
+            raise side.overlapping()
+        entries = places(starts, counts)
+        others, owners = stored.take(entries), np.repeat(part, counts)
+        wanted = _leads(side, inside, owners, others)[where]
+        if followed is not None:
+            wanted &= followed[codes.take(entries)]
+        for column, values in zip(found, (owners, codes.take(entries), others), strict=True):
+            column.frombytes(values[wanted].astype(f"=u{column.itemsize}").tobytes())
+    return found
+
+
+def _leads(side: Side, inside: npt.NDArray[np.bool_], owners: I64, others: U32) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which references lead where."""
+    live = others < side.objects
+    nowhere = others >= DANGLING_BIT if side.forward else np.zeros(len(others), bool)
+    wrong = np.flatnonzero(~(live | nowhere))
+    if len(wrong):
+        raise side.wrong_end(int(owners[wrong[0]]), int(others[wrong[0]]))
+    to_member = np.zeros(len(others), bool)
+    to_member[live] = inside[others[live]]
+    return {"inside": to_member, "outside": live & ~to_member, "nowhere": nowhere}

@@ -22,6 +22,7 @@ from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
 
 if TYPE_CHECKING:
     from objref.dialects.dialect import Dialect
+    from objref.graph import Closure, Root
 
 __all__ = ["Image", "open_image"]
 
@@ -285,6 +286,12 @@ class Image:
     def referrers(self, ordinal: int) -> list[Reference]:
         """References to an object."""
         return [Reference(self, edge) for edge in self.reference_table.to(ordinal)]
+
+    def closure(self, *roots: Root, **options: Any) -> Closure:
+        """All that some objects need, through references, loops included; see `objref.graph.closure`."""
+        from objref.graph import closure
+
+        return closure(self, roots, **options)
 
     # -- the stream ----------------------------------------------------------------------------------------
 
