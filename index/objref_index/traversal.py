@@ -111,7 +111,7 @@ class Walk:
             self.look_at(self.found[self.done])
             self.done += 1
         self.check_limit()
-        if self.done < len(self.found):
+        if self.steps and self.done < len(self.found):
             from objref_index.frontier import go_on
 
             go_on(self)
