@@ -146,6 +146,13 @@ class Closure:
         i = bisect_left(self.ordinals, ordinal)
         return i < len(self.ordinals) and self.ordinals[i] == ordinal
 
+    def member(self, member: Any) -> int:
+        """The ordinal of a member, by objref, object or ordinal. NotFoundError when it is none."""
+        ordinal = _ordinal(self.image, member)
+        if not self.has(ordinal):
+            raise NotFoundError(f"{self.image.by_ordinal(ordinal).objref} is not one of the {len(self)} objects")
+        return ordinal
+
     def __iter__(self) -> Iterator[Object]:
         return self.objects()
 

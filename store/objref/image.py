@@ -6,7 +6,7 @@ Nothing is read before it is asked for. An open image may be read from many thre
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,7 +22,8 @@ from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
 
 if TYPE_CHECKING:
     from objref.dialects.dialect import Dialect
-    from objref.graph import Closure, Root
+    from objref.graph import Closure, Root, Roots
+    from objref.restore import Made, Maker, Restored
 
 __all__ = ["Image", "open_image"]
 
@@ -292,6 +293,12 @@ class Image:
         from objref.graph import closure
 
         return closure(self, roots, **options)
+
+    def restore(self, roots: Roots, makers: Mapping[str, Maker[Made]], **options: Any) -> Restored[Made]:
+        """Create what some objects need, then link it, with functions of yours; see `objref.restore.restore`."""
+        from objref.restore import restore
+
+        return restore(self, roots, makers, **options)
 
     # -- the stream ----------------------------------------------------------------------------------------
 
