@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from objref.image import Image
     from objref_index.components import Components
 
-__all__ = ["MEANING", "NEEDED", "Closure", "Cut", "Direction", "References", "Roots", "closure"]
+__all__ = ["MEANING", "NEEDED", "Closure", "Cut", "Direction", "References", "Roots", "closure", "role_numbers"]
 
 Direction = Literal["needs", "forward", "reverse", "both"]
 """needs: to what objects refer to, and both ways along references of ownership (O); forward: to what they refer to;
@@ -264,10 +264,10 @@ def _ordinal(image: Image, root: Any) -> int:
 def _followed(
     image: Image, roles: Iterable[str] | None, without: Iterable[str], strengths: str | None
 ) -> frozenset[int]:
-    named = _by_name(image, roles) if roles is not None else _by_strength(image, strengths or NEEDED)
+    named = role_numbers(image, roles) if roles is not None else _by_strength(image, strengths or NEEDED)
     if roles is not None and strengths is not None:
         named &= _by_strength(image, strengths)
-    return named - _by_name(image, without)
+    return named - role_numbers(image, without)
 
 
 def _by_strength(image: Image, strengths: str) -> frozenset[int]:
@@ -276,7 +276,8 @@ def _by_strength(image: Image, strengths: str) -> frozenset[int]:
     return frozenset(role.id for role in image.container.roles if role.strength in strengths)
 
 
-def _by_name(image: Image, names: Iterable[str]) -> frozenset[int]:
+def role_numbers(image: Image, names: Iterable[str]) -> frozenset[int]:
+    """Numbers of roles by name (a name may have several). NotFoundError for one that there is not."""
     known: dict[str, list[int]] = {}
     for role in image.container.roles:
         known.setdefault(role.name, []).append(role.id)
