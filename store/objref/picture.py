@@ -150,7 +150,7 @@ class _Drawing:
                 f'fillcolor="{FILLS[order[box.kind] % len(FILLS)]}"']  # fmt: skip
             if key in self.asked:
                 style.append('penwidth=2, color="#000000"')
-            yield f"  {_quoted(key)} [label={self._label(key, box)}, {', '.join(style)}];\n"
+            yield f"  {self._name(key)} [label={self._label(key, box)}, {', '.join(style)}];\n"
 
     def _label(self, key: int | str, box: _Box) -> str:
         if box.number > 1:
@@ -160,6 +160,11 @@ class _Drawing:
             return f"<<b>{_text(box.name)}</b><br/>{_small('not in the image')}>"
         brief = self._object(key).brief
         return f"<<b>{_text(box.name)}</b>{f'<br/>{_small(brief)}' if brief else ''}>"
+
+    def _name(self, key: int | str) -> str:
+        """A name for Graphviz, which shows it when one points at a box."""
+        name = key if isinstance(key, str) else self.boxes[key].name
+        return f'"{_text(name, len(name))}"'
 
     def _object(self, key: int | str) -> Object:
         assert isinstance(key, int)
@@ -178,7 +183,7 @@ class _Drawing:
                 style = f"{LINES[strength]}, label=<{_text(', '.join(names))}>"
                 if self._in_loop(source, target, loops):
                     style += f", {LOOP}"
-                yield f"  {_quoted(source)} -> {_quoted(target)} [{style}];\n"
+                yield f"  {self._name(source)} -> {self._name(target)} [{style}];\n"
 
     def _caption(self, drawn: int) -> str:
         name = str(self.image.container.source.name).rpartition("/")[2]
@@ -193,16 +198,9 @@ def _text(text: str, most: int = LABEL) -> str:
     """Text of an image as text of an HTML-like label: no markup, no control characters, only UTF-8."""
     short = text if len(text) <= most else text[: most - 1] + "…"
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in short)
-    return escape(shown.encode("utf-8", "backslashreplace").decode())
+    text = escape(shown.encode("utf-8", "backslashreplace").decode())
+    return text.replace("\\", "\\\\")  # Graphviz puts names for \N and the like, in these labels as well
 
 
 def _small(text: str, most: int = LABEL) -> str:
     return f'<font point-size="8">{_text(text, most)}</font>'
-
-
-def _quoted(key: int | str) -> str:
-    """An identifier: a number, or a quoted string."""
-    if isinstance(key, int):
-        return f"o{key}"
-    text = _text(key, 400).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'

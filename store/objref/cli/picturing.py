@@ -19,8 +19,8 @@ Draw objects and the references between them with Graphviz.
   objref graph x.objref file:31 --direction reverse -o who.png
   objref graph x.objref task:17 -o - | dot -Tps     Graphviz's language
 
-SVG, PNG and PDF need Graphviz's program `dot`. Kinds with many objects are folded
-into one box until no more than --max-nodes boxes are left.
+SVG, PNG and PDF need Graphviz's program `dot`. Kinds with many objects are
+folded into one box each until no more than --max-nodes boxes are left.
 """
 DRAWN = (".svg", ".png", ".pdf")
 SECONDS = 120

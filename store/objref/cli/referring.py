@@ -22,8 +22,8 @@ Show what an object refers to, and what refers to it.
 
 The letter behind a role is its strength: H the target must exist, S it may be
 missing, K it belongs to the source, O one exists because of the other.
-An object is opened out once: `(above)` says that it was, `(loop)` that it is what
-this branch hangs from, `(dangling)` that it is not in the image.
+An object is opened out once: (above) says that it was, (loop) that this branch
+hangs from it, (dangling) that it is not in the image.
 """
 COLOURS = {"loop": "yellow", "above": "dim", "dangling": "red"}
 LINES = 1000
