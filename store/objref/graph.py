@@ -258,6 +258,8 @@ def _ordinal(image: Image, root: Any) -> int:
         return root.ordinal
     if isinstance(root, str):
         return image.object(root).ordinal
+    if hasattr(root, "__index__") and 0 <= root < len(image):
+        return int(root.__index__())
     return image.by_ordinal(root).ordinal
 
 

@@ -6,13 +6,10 @@ from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from objref.graph import STRENGTHS, Closure
 from objref_index.references import DANGLING_BIT
-
-if TYPE_CHECKING:
-    from objref.object import Object
 
 __all__ = ["Picture", "picture"]
 
@@ -27,6 +24,7 @@ LINES = {
 }
 LEGEND = "line: needed (H) · thick: part (K) · dotted: owned (O) · dashed: may be missing (S) · red: in a loop"
 LOOP = 'color="#b2182b", fontcolor="#b2182b"'
+LOST = 'style="rounded,dashed", color="#b2182b"'
 FONT = 'fontname="Helvetica,Arial,sans-serif"'
 HEAD = f"""\
 digraph objref {{
@@ -51,13 +49,16 @@ class Picture(NamedTuple):
     folded: dict[str, int]
 
 
+Key = int | str
+
+
 class _Box(NamedTuple):
-    """What is drawn as one: an object, all of a kind, or what is not in the image."""
+    """What is drawn as one: an object, all of a kind, or what is not in the image (which has no kind)."""
 
     name: str
     kind: str
     number: int
-    missing: bool = False
+    brief: str
 
 
 def picture(found: Closure, *, most: int = 60, kinds: Collection[str] = ()) -> Picture:
@@ -73,31 +74,39 @@ def picture(found: Closure, *, most: int = 60, kinds: Collection[str] = ()) -> P
 
 
 class _Drawing:
-    """Mutable: boxes and lines as they are found."""
+    """What is drawn: `boxes` by key, `lines` between keys by role. An object's key is its ordinal, a string stands for
+    several or for what is missing."""
 
     def __init__(self, found: Closure, most: int, kinds: frozenset[str]) -> None:
         self.found, self.image = found, found.image
-        rows = map(self.image.object_table.row, found.ordinals)
-        kind_of = {o: self.image.kind_name(row.kind) for o, row in zip(found.ordinals, rows, strict=True)}
-        self.kind_of = {o: kind for o, kind in kind_of.items() if not kinds or kind in kinds}
+        self.kind_of = {o: kind for o, kind in self._kinds() if not kinds or kind in kinds}
         self.asked = frozenset(found.roots if len(found.roots) <= most // 2 else ())
-        self.lost = [r for r in self._edges("dangling") if r[0] in self.kind_of]
+        missing = found.dangling().edges
+        self.lost = [r for r in zip(*missing, strict=True) if r[0] in self.kind_of]
         self.folded = self._fold(most)
-        self.boxes: dict[int | str, _Box] = {}
+        self.key_of = {
+            o: f"kind {kind}" if kind in self.folded and o not in self.asked else o for o, kind in self.kind_of.items()
+        }
+        self.boxes: dict[Key, _Box] = {}
+        for ordinal, key in self.key_of.items():
+            if key not in self.boxes:
+                self.boxes[key] = self._box(ordinal, key)
+        self.lines = self._inner_lines()
+        for source, role, target in self.lost:
+            self.lines[self.key_of[source], self._missing(target), role] += 1
 
-    def _edges(self, which: str) -> Iterator[tuple[int, int, int]]:
-        references = self.found.dangling() if which == "dangling" else self.found.references()
-        return zip(*references.edges, strict=True)
+    def _kinds(self) -> Iterator[tuple[int, str]]:
+        rows = map(self.image.object_table.row, self.found.ordinals)
+        return ((o, self.image.kind_name(row.kind)) for o, row in zip(self.found.ordinals, rows, strict=True))
 
     def _fold(self, most: int) -> dict[str, int]:
         counts = Counter(kind for ordinal, kind in self.kind_of.items() if ordinal not in self.asked)
         boxes, folded = len(self.kind_of), {}
         if self.lost:
-            missing = len(self.lost)
-            if missing <= NAMED:
-                missing = len({self.image.dangling_objref(lost ^ DANGLING_BIT) for *_, lost in self.lost})
-            boxes += missing
-            counts[MISSING] = missing
+            counts[MISSING] = len(self.lost)
+            if len(self.lost) <= NAMED:
+                counts[MISSING] = len({self.image.dangling_objref(lost ^ DANGLING_BIT) for *_, lost in self.lost})
+            boxes += counts[MISSING]
         for kind, count in counts.most_common():
             if boxes <= most or count == 1:
                 break
@@ -105,39 +114,35 @@ class _Drawing:
             boxes -= count - 1
         return folded
 
+    def _box(self, ordinal: int, key: Key) -> _Box:
+        kind = self.kind_of[ordinal]
+        if isinstance(key, str):
+            return _Box(kind, kind, self.folded[kind], "")
+        found = self.image.by_ordinal(ordinal)
+        return _Box(found.objref, kind, 1, found.brief)
+
+    def _missing(self, target: int) -> Key:
+        """The key of what a dangling reference names."""
+        if MISSING in self.folded:
+            self.boxes[MISSING] = _Box(MISSING, "", self.folded[MISSING], "")
+            return MISSING
+        objref = self.image.dangling_objref(target ^ DANGLING_BIT)
+        key = f"missing {objref}"
+        self.boxes[key] = _Box(objref, "", 1, MISSING)
+        return key
+
+    def _inner_lines(self) -> Counter[tuple[Key, Key, int]]:
+        sources, roles, targets = self.found.references().edges
+        key = self.key_of.get
+        counted = Counter(zip(map(key, sources), map(key, targets), roles, strict=True))
+        return Counter({(a, b, role): n for (a, b, role), n in counted.items() if a is not None and b is not None})
+
     def picture(self) -> Picture:
-        lines: dict[tuple[int | str, int | str], Counter[int]] = {}
-        drawn = 0
-        for ordinal in self.kind_of:  # those without references as well
-            self._box(ordinal)
-        for source, role, target in [*self._edges("inside"), *self.lost]:
-            if source in self.kind_of and (target in self.kind_of or target & DANGLING_BIT):
-                drawn += 1
-                lines.setdefault((self._box(source), self._box(target)), Counter())[role] += 1
-        loops = self._loops()
-        parts = [HEAD, *self._boxes(), *self._lines(lines, loops), self._caption(drawn), "}\n"]
+        drawn = self.lines.total()
+        parts = [HEAD, *self._boxes(), *self._lines(), self._caption(drawn), "}\n"]
         return Picture("".join(parts), len(self.kind_of), drawn, self.folded)
 
-    def _box(self, ordinal: int) -> int | str:
-        """The box of an object, or of the dangling reference with this number."""
-        if ordinal & DANGLING_BIT:
-            objref = self.image.dangling_objref(ordinal ^ DANGLING_BIT)
-            name = MISSING if MISSING in self.folded else f"missing {objref}"
-            self.boxes.setdefault(name, _Box(objref, "", self.folded.get(MISSING, 1), True))
-            return name
-        kind = self.kind_of[ordinal]
-        if kind in self.folded and ordinal not in self.asked:
-            self.boxes.setdefault(f"kind {kind}", _Box(kind, kind, self.folded[kind]))
-            return f"kind {kind}"
-        if ordinal not in self.boxes:
-            self.boxes[ordinal] = _Box(self.image.by_ordinal(ordinal).objref, kind, 1)
-        return ordinal
-
-    def _in_loop(self, source: int | str, target: int | str, loops: dict[int | str, int]) -> bool:
-        alone = source == target and isinstance(source, int)
-        return alone or (source in loops and loops[source] == loops.get(target))
-
-    def _loops(self) -> dict[int | str, int]:
+    def _loops(self) -> dict[Key, int]:
         """Number of the loop that an object is in. What leads through a folded box is not known to be one."""
         drawn = array("I", sorted(key for key in self.boxes if isinstance(key, int)))
         loops = Closure(self.image, (), drawn).components(None).loops()
@@ -146,44 +151,34 @@ class _Drawing:
     def _boxes(self) -> Iterator[str]:
         order = {kind: number for number, kind in enumerate(dict.fromkeys(self.kind_of.values()))}
         for key, box in self.boxes.items():
-            style = ['style="rounded,dashed", color="#b2182b"'] if box.missing else [
-                f'fillcolor="{FILLS[order[box.kind] % len(FILLS)]}"']  # fmt: skip
+            style = f'fillcolor="{FILLS[order[box.kind] % len(FILLS)]}"' if box.kind else LOST
             if key in self.asked:
-                style.append('penwidth=2, color="#000000"')
-            yield f"  {self._name(key)} [label={self._label(key, box)}, {', '.join(style)}];\n"
+                style += ', penwidth=2, color="#000000"'
+            label = f"<b>{_text(box.name)}</b>"
+            label += f" × {box.number}" if box.number > 1 else ""
+            label += f"<br/>{_small(box.brief)}" if box.brief else ""
+            yield f"  {self._name(key)} [label=<{label}>, {style}];\n"
 
-    def _label(self, key: int | str, box: _Box) -> str:
-        if box.number > 1:
-            what = "not in the image" if box.missing else box.kind
-            return f"<<b>{_text(what)}</b> × {box.number}>"
-        if box.missing:
-            return f"<<b>{_text(box.name)}</b><br/>{_small('not in the image')}>"
-        brief = self._object(key).brief
-        return f"<<b>{_text(box.name)}</b>{f'<br/>{_small(brief)}' if brief else ''}>"
-
-    def _name(self, key: int | str) -> str:
+    def _name(self, key: Key) -> str:
         """A name for Graphviz, which shows it when one points at a box."""
         name = key if isinstance(key, str) else self.boxes[key].name
         return f'"{_text(name, len(name))}"'
 
-    def _object(self, key: int | str) -> Object:
-        assert isinstance(key, int)
-        return self.image.by_ordinal(key)
-
-    def _lines(
-        self, lines: dict[tuple[int | str, int | str], Counter[int]], loops: dict[int | str, int]
-    ) -> Iterator[str]:
-        for (source, target), roles in lines.items():
-            strongest: dict[str, list[str]] = {}
-            for number, count in roles.items():
-                role = self.image.role(number)
-                strength = role.strength if role.strength in STRENGTHS else "?"
-                strongest.setdefault(strength, []).append(role.name + (f" ×{count}" if count > 1 else ""))
-            for strength, names in strongest.items():
-                style = f"{LINES[strength]}, label=<{_text(', '.join(names))}>"
-                if self._in_loop(source, target, loops):
-                    style += f", {LOOP}"
-                yield f"  {self._name(source)} -> {self._name(target)} [{style}];\n"
+    def _lines(self) -> Iterator[str]:
+        """One line for all roles of one strength between two boxes."""
+        loops = self._loops()
+        together: dict[tuple[Key, Key, str], list[str]] = {}
+        for (source, target, number), count in self.lines.items():
+            role = self.image.role(number)
+            strength = role.strength if role.strength in STRENGTHS else "?"
+            name = f"{role.name} ×{count}" if count > 1 else role.name
+            together.setdefault((source, target, strength), []).append(name)
+        for (source, target, strength), names in together.items():
+            style = f"{LINES[strength]}, label=<{_text(', '.join(names))}>"
+            alone = source == target and isinstance(source, int)
+            if alone or (source in loops and loops[source] == loops.get(target)):
+                style += f", {LOOP}"
+            yield f"  {self._name(source)} -> {self._name(target)} [{style}];\n"
 
     def _caption(self, drawn: int) -> str:
         name = str(self.image.container.source.name).rpartition("/")[2]
