@@ -6,7 +6,7 @@ Nothing is read before it is asked for. An open image may be read from many thre
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -22,6 +22,8 @@ from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
 
 if TYPE_CHECKING:
     from objref.dialects.dialect import Dialect
+    from objref.graph import Closure, Root, Roots
+    from objref.restore import Made, Maker, Restored
 
 __all__ = ["Image", "open_image"]
 
@@ -205,13 +207,14 @@ class Image:
 
     def objects(self, kind: str | None = None) -> Iterator[Object]:
         """All objects, or those of a kind, in stream order."""
-        wanted = None if kind is None else self._kind_number(kind)
+        wanted = None if kind is None else self.kind_number(kind)
         for ordinal in range(len(self)):
             row = self.object_table.row(ordinal)
             if wanted is None or row.kind == wanted:
                 yield Object(self, ordinal, row)
 
-    def _kind_number(self, name: str) -> int:
+    def kind_number(self, name: str) -> int:
+        """Number of a kind by its name; NotFoundError with near names."""
         from difflib import get_close_matches
 
         numbers = {k.name: k.id for k in self.container.kinds}
@@ -285,6 +288,18 @@ class Image:
     def referrers(self, ordinal: int) -> list[Reference]:
         """References to an object."""
         return [Reference(self, edge) for edge in self.reference_table.to(ordinal)]
+
+    def closure(self, *roots: Root, **options: Any) -> Closure:
+        """All that some objects need, through references, loops included; see `objref.graph.closure`."""
+        from objref.graph import closure
+
+        return closure(self, roots, **options)
+
+    def restore(self, roots: Roots, makers: Mapping[str, Maker[Made]], **options: Any) -> Restored[Made]:
+        """Create what some objects need, then link it, with functions of yours; see `objref.restore.restore`."""
+        from objref.restore import restore
+
+        return restore(self, roots, makers, **options)
 
     # -- the stream ----------------------------------------------------------------------------------------
 
