@@ -147,26 +147,28 @@ class Batch:
 
     def _describe(self, plan: Plan, me: int, start: int, header: int, names: list[bytes]) -> None:
         """References and further keys."""
-        for rule, key in zip(plan.fields.rules, plan.fields.unpack(self._data, start), strict=True):
-            if key not in rule.nothing:
-                self._refer(me, start, rule.role, rule.kind, key, rule.expected)
-        for rule, key in zip(plan.own.rules, plan.own.unpack(self._data, start), strict=True):
-            if key not in rule.nothing:
-                self._keys.append((me, rule.kind, key))
+        data, edges, checks = self._data, self._edges, self._checks
+        (unpack, rules), own = plan.fields, plan.own
+        for (role, kind, expected, nothing), key in zip(rules, unpack(data, start), strict=True):
+            if key not in nothing:
+                edges.append((me, role, kind, key))
+                if expected >= 0:
+                    checks.append((start, key, expected))
+        if own.rules:
+            for rule, key in zip(own.rules, own.unpack(data, start), strict=True):
+                if key not in rule.nothing:
+                    self._keys.append((me, rule.kind, key))
         if plan.special is not None:
-            for target in plan.special(self._image.about, self._data, start, header, names):
-                self._refer(me, start, *target)
+            for role, kind, key, expected in plan.special(self._image.about, data, start, header, names):
+                edges.append((me, role, kind, key))
+                if expected >= 0:
+                    checks.append((start, key, expected))
 
     def _nested(self, start: int, end: int, depth: int, owner: Owner | None, names: list[bytes], outer: int) -> None:
         if depth > DEPTH_MAX:
             self._tell("depth", start, f"more than {DEPTH_MAX} objects inside each other: kept, not looked into")
         else:
             self._walk(start, end, depth, owner, names, outer)
-
-    def _refer(self, me: int, start: int, role: int, kind: int, key: int, expected: int) -> None:
-        self._edges.append((me, role, kind, key))
-        if expected >= 0:
-            self._checks.append((start, key, expected))
 
     def _tell(self, what: str, offset: int, text: str) -> None:
         """Of an object that the end of the file cuts nothing is told: it is said once, that it does."""
@@ -187,7 +189,7 @@ class Batch:
             return
         body = self._data[place.start + place.header : place.stop]
         text = bodies.text(body)
-        if not bodies.is_text(body):
+        if not bodies.fits(text, body):
             self._tell("length", place.start, f"a text of {len(text)} bytes in {len(body)}: no NUL, or more behind it")
         if len(place.names) < NAMES_MAX:
             place.names.append(text[:TEXT_MAX])

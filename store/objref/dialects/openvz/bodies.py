@@ -10,7 +10,7 @@ from objref.dialects.openvz.layouts import HEAD
 
 __all__ = [
     "CGROUP", "LISTS", "NAME", "NEVER_BARE", "PAD", "RAW", "Cgroup", "broken", "cgroup", "cgroup_name", "disagrees",
-    "is_section", "is_text", "text",
+    "fits", "is_section", "text",
 ]  # fmt: skip
 
 CGROUP, NAME = NUMBER["CGROUP"], NUMBER["NAME"]
@@ -111,13 +111,12 @@ def cgroup_name(body: memoryview) -> int | None:
     length, number, header, content = HEAD.unpack_from(body)
     if number != NAME or content != BODY_NAME or broken(length, header, len(body)):
         return None
-    return int(length) if is_text(body[header:length]) else None
+    return int(length) if fits(text(body[header:length]), body[header:length]) else None
 
 
-def is_text(body: memoryview) -> bool:
-    """Whether the content of a NAME is a text, its NUL, and padding."""
-    length = len(text(body))
-    return length < len(body) <= length + PAD
+def fits(found: bytes, body: memoryview) -> bool:
+    """Whether the content of a NAME is its text, a NUL, and padding."""
+    return len(found) < len(body) <= len(found) + PAD
 
 
 def text(body: bytes | memoryview) -> bytes:
