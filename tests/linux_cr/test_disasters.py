@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from linux_cr.collecting import collect
 from linux_cr.making import LAYOUTS, OLD, Maker, Shape, pid, scene, type_number
+from linux_cr.test_view import FakeImage
 
 from objref.dialects.linux_cr import DIALECT
 
@@ -287,3 +288,7 @@ def test_any_records_in_any_order(layout: str, records: list[tuple[int, int, lis
     assert collect(data[i : i + size] for i in range(0, len(data), size)) == whole
     kept = sum(len(held) for name, held in whole.objects if not name.startswith("pid:"))
     assert kept == len(data), "each byte is part of one object"
+    for name, found in FakeImage(whole).items():
+        if name != "layout":
+            DIALECT.brief(found)
+            assert not DIALECT.decodes(found) or DIALECT.decode(found)
