@@ -2,7 +2,7 @@
 
 A walk marks each object once, so loops cost nothing, and goes through what it found in the order in which it found it,
 so depth costs nothing either. It starts object by object, on the stripes that it meets; when it has become long, it
-goes on with numpy (frontier.py).
+goes on with numpy (frontier.py and strides.py).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ __all__ = ["ROLES", "Roles", "Walk", "reach", "role_set"]
 
 ROLES = 256
 """Roles are numbers of one byte."""
-SHORT = 4096
+SHORT = 1024
 """Walks of so many objects never pay for arrays."""
-IMPORT = 1 << 16
+IMPORT = 1 << 15
 """While numpy is not loaded yet: it takes as long as walking over so many objects."""
 
 Roles = bytes
