@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args, overload
 
 from objref.errors import LimitError, NotFoundError, UsageError
@@ -15,13 +15,13 @@ from objref.object import Object, Reference
 from objref_index import Edge
 from objref_index.cut import Edges, Where, edges
 from objref_index.references import DANGLING_BIT
-from objref_index.traversal import Roles, reach, role_set
+from objref_index.traversal import Roles, reach, reach_lazily, role_set
 
 if TYPE_CHECKING:
     from objref.image import Image
     from objref_index.components import Components
 
-__all__ = ["MEANING", "NEEDED", "Closure", "Cut", "Direction", "References", "Roots", "closure", "role_numbers"]
+__all__ = ["MEANING", "NEEDED", "Closure", "Cut", "Direction", "References", "Roots", "closure", "role_numbers", "walk"]
 
 Direction = Literal["needs", "forward", "reverse", "both"]
 """needs: to what objects refer to, and both ways along references of ownership (O); forward: to what they refer to;
@@ -225,6 +225,47 @@ def closure(
     >>> needs = closure(image, "task:17")
     >>> needs.cut().summary()
     """
+    plan = _plan(image, roots, direction, roles, without, strengths, limit)
+    return Closure(image, plan.roots, reach(image.reference_table, *plan))
+
+
+def walk(
+    image: Image,
+    roots: Roots,
+    *,
+    direction: Direction = "needs",
+    roles: Iterable[str] | None = None,
+    without: Iterable[str] = (),
+    strengths: str | None = None,
+    limit: int | None = None,
+) -> Iterator[Object]:
+    """The objects of a `closure` one by one, in the order in which they are met: the roots, what they lead to, …
+
+    Nothing is read ahead, so the first are there at once whatever the size of it all.
+    """
+    plan = _plan(image, roots, direction, roles, without, strengths, limit)
+    return map(image.by_ordinal, reach_lazily(image.reference_table, *plan))
+
+
+class _Plan(NamedTuple):
+    """What a walk is told."""
+
+    roots: tuple[int, ...]
+    forward: Roles
+    backward: Roles
+    limit: int
+    too_many: Callable[[int], Exception]
+
+
+def _plan(
+    image: Image,
+    roots: Roots,
+    direction: str,
+    roles: Iterable[str] | None,
+    without: Iterable[str],
+    strengths: str | None,
+    limit: int | None,
+) -> _Plan:
     start = tuple(dict.fromkeys(_ordinals(image, roots)))
     forward, backward = _steps(image, direction, _followed(image, roles, without, strengths))
     most = image.container.limits.closure if limit is None else limit
@@ -232,7 +273,7 @@ def closure(
     def too_many(found: int) -> Exception:
         return LimitError(f"a closure of {found} objects and more, limit {most}")
 
-    return Closure(image, start, reach(image.reference_table, start, forward, backward, most, too_many))
+    return _Plan(start, forward, backward, most, too_many)
 
 
 def _ordinals(image: Image, roots: Any) -> Iterator[int]:
