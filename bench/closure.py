@@ -1,9 +1,9 @@
 """What some objects need, against how many there are: `python bench/closure.py --quick`.
 
-Images of N nodes and up to 3 N references, made with the importer's own tables: one where everything branches (three
-references a node, at random), one that is a single loop in stream order, one that is a single loop in random order, one
-of small islands. A closure is taken of one node in an image that was just opened, so that all index stripes it meets
-are read and checked; the same in a Python dict of lists is the peer. An island is 100 objects, scattered over the image: the
+Images of N nodes, made with the importer's own tables: one where everything branches (three references a node, at
+random), one that is a single loop in stream order, one that is a single loop in random order, one of islands. A closure
+is taken of one node in an image that was just opened, so that all index stripes that it meets are read and checked; a
+dict of lists in memory, with a set and a stack, is the peer. An island is 100 objects, scattered over the image: the
 whole of it, and its first object from a walk, in a process that has done it before and in a new one.
 """
 
