@@ -1,10 +1,10 @@
 """What some objects need, against how many there are: `python bench/closure.py --quick`.
 
-Images of N nodes and up to 3 N references, made with the importer's own tables: one where everything branches (three
-references a node, at random), one that is a single loop in stream order, one that is a single loop in random order, one
-of small islands. A closure is taken of one node in an image that was just opened, so that all index stripes it meets
-are read and checked; the same in a Python dict of lists is the peer. First result: an island of 100 objects in the same
-image, up to its first object, in a process that has done it before.
+Images of N nodes, made with the importer's own tables: one where everything branches (three references a node, at
+random), one that is a single loop in stream order, one that is a single loop in random order, one of islands. A closure
+is taken of one node in an image that was just opened, so that all index stripes that it meets are read and checked; a
+dict of lists in memory, with a set and a stack, is the peer. An island is 100 objects, scattered over the image: the
+whole of it, and its first object from a walk, in a process that has done it before and in a new one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 import objref
+from objref import graph
 from objref.container.options import Options
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter
@@ -37,6 +39,9 @@ Ordinals = npt.NDArray[np.int64]
 ISLAND = 100
 TARGETS = {"branching": 0.15, "loop": 1.0, "random loop": 1.0, "island": 5e-3, "first": 5e-3}
 """Seconds, for 1 M objects; of islands for any number."""
+
+
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 class Nodes:
@@ -97,22 +102,30 @@ def write_image(path: Path, count: int, sources: Ordinals, targets: Ordinals) ->
         output.commit()
 
 
-def close_over(path: Path, root: int, expected: int) -> float:
+def seconds(clock: str, call: Callable[[], Any]) -> float:
+    """How long a call takes by a clock."""
+    now = CLOCKS[clock]
+    start = now()
+    call()
+    return now() - start
+
+
+def close_over(clock: str, path: Path, root: int, expected: int) -> float:
     """Seconds for a closure in an image that was just opened."""
     with objref.open(path, access="map") as image:
         limit = image.container.footer.objects
         found: list[Any] = []
-        taken = measuring.seconds(lambda: found.append(image.closure(root, limit=limit)))
+        taken = seconds(clock, lambda: found.append(image.closure(root, limit=limit)))
     if len(found[0]) != expected:
         raise SystemExit(f"{path.name}: a closure of {len(found[0])}, the model has {expected}")
     return taken
 
 
-def first_result(path: Path, draw: random.Random, count: int) -> float:
-    """Seconds from an open image to the first object of a closure of 100."""
+def first_result(clock: str, path: Path, draw: random.Random, count: int) -> float:
+    """Seconds from an open image to the first object of an island."""
     with objref.open(path, access="map") as image:
         root = draw.randrange(count // ISLAND * ISLAND)
-        return measuring.seconds(lambda: next(image.closure(root).objects()))
+        return seconds(clock, lambda: next(graph.walk(image, root)))
 
 
 def modelled(lists: dict[int, list[int]], root: int) -> set[int]:
@@ -126,20 +139,21 @@ def modelled(lists: dict[int, list[int]], root: int) -> set[int]:
     return seen
 
 
-def cold(path: Path) -> float:
+def cold(clock: str, path: Path) -> float:
     """Seconds for the first closure of a process that has not loaded numpy."""
     code = f"""if True:
         import objref, sys, time
+        from objref import graph
         with objref.open({str(path)!r}, access="map") as image:
-            start = time.perf_counter()
-            next(image.closure(7).objects())
-            print(time.perf_counter() - start)
+            start = time.{CLOCKS[clock].__name__}()
+            next(graph.walk(image, 7))
+            print(time.{CLOCKS[clock].__name__}() - start)
         assert "numpy" not in sys.modules"""
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=measuring.environment())
     return float(done.stdout)
 
 
-def measure(folder: Path, count: int, n: int) -> dict[str, measuring.Samples]:
+def measure(clock: str, folder: Path, count: int, n: int) -> dict[str, measuring.Samples]:
     """Seconds, by shape and peer."""
     several: dict[str, Callable[[], float]] = {}
     draw = random.Random(making.SEED)
@@ -147,19 +161,24 @@ def measure(folder: Path, count: int, n: int) -> dict[str, measuring.Samples]:
         sources, targets = shape(count)
         path = folder / f"{name.replace(' ', '-')}.objref"
         write_image(path, count, sources, targets)
-        several |= _closures(name, path, sources, targets)
-    several["first"] = partial(first_result, path, draw, count)
-    several["first, new process"] = partial(cold, path)
+        several |= _closures(clock, name, path, sources, targets)
+    several["first"] = partial(first_result, clock, path, draw, count)
+    several["first, new process"] = partial(cold, clock, path)
     return measuring.rounds(several, n)
 
 
-def _closures(name: str, path: Path, sources: Ordinals, targets: Ordinals) -> dict[str, Callable[[], float]]:
+def _closures(
+    clock: str, name: str, path: Path, sources: Ordinals, targets: Ordinals
+) -> dict[str, Callable[[], float]]:
     root = int(sources[0])
     if name == "island":
-        return {name: partial(close_over, path, root, ISLAND)}
+        return {name: partial(close_over, clock, path, root, ISLAND)}
     lists = _lists(sources, targets)
     size = len(modelled(lists, root))
-    return {name: partial(close_over, path, root, size), f"{name}, dict and set": partial(_peer, lists, root)}
+    return {
+        name: partial(close_over, clock, path, root, size),
+        f"{name}, dict and set": partial(_peer, clock, lists, root),
+    }
 
 
 def _lists(sources: Ordinals, targets: Ordinals) -> dict[int, list[int]]:
@@ -169,8 +188,8 @@ def _lists(sources: Ordinals, targets: Ordinals) -> dict[int, list[int]]:
     return lists
 
 
-def _peer(lists: dict[int, list[int]], root: int) -> float:
-    return measuring.seconds(lambda: modelled(lists, root))
+def _peer(clock: str, lists: dict[int, list[int]], root: int) -> float:
+    return seconds(clock, lambda: modelled(lists, root))
 
 
 def show(count: int, found: dict[str, measuring.Samples]) -> dict[str, Any]:
@@ -215,6 +234,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--sizes", default="10k,100k,1M", help="numbers of objects (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="about a minute: three rounds")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="cpu: where others use the machine too")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--plot", metavar="FILE", help=".svg or .png; needs matplotlib")
     parser.add_argument("--dir", help="where the data is made (default: the system's folder for temporary files)")
@@ -227,9 +247,9 @@ def main(argv: list[str] | None = None) -> int:
     pinned, results = measuring.pin(), []
     for count in map(number, args.sizes.split(",")):
         with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-            results.append(show(count, measure(Path(folder), count, 3 if args.quick else args.rounds)))
+            results.append(show(count, measure(args.clock, Path(folder), count, 3 if args.quick else args.rounds)))
     if args.json:
-        measuring.write_json(args.json, {"pinned": pinned, "results": results})
+        measuring.write_json(args.json, {"pinned": pinned, "clock": args.clock, "results": results})
     if args.plot:
         plot(args.plot, results)
     return 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from samples import SAMPLE
 
 import objref
-from objref.graph import MEANING, closure
+from objref.graph import MEANING, closure, walk
 from objref.limits import DEFAULT
 
 
@@ -105,6 +105,9 @@ def test_directions_and_strengths(graph: Graph, data: st.DataObject) -> None:
         for direction, (forward, backward) in ways.items():
             found = image.closure(root, direction=direction, strengths=strengths)
             assert set(found.ordinals) == reached(graph, [root], forward, backward)
+            met = [o.ordinal for o in walk(image, root, direction=direction, strengths=strengths)]
+            assert met[0] == root
+            assert sorted(met) == list(found.ordinals)
         members, cut = set(found.ordinals), found.cut()
         leaving = [Arrow(*a) for a in graph.live if a.source in members and a.target not in members]
         assert [(r.source.ordinal, r.target_objref) for r in cut.leaving] == [
@@ -146,6 +149,9 @@ def test_the_limit() -> None:
         assert len(image.closure(0, limit=50)) == 50
         with pytest.raises(objref.LimitError, match="limit 49"):
             image.closure(0, limit=49)
+        with pytest.raises(objref.LimitError, match="limit 49"):
+            list(walk(image, 0, limit=49))
+        assert next(walk(image, 0, limit=49)).objref == "node:0"
         image.container.limits = DEFAULT._replace(closure=7)
         with pytest.raises(objref.LimitError, match="limit 7"):
             image.closure(0)
