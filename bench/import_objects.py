@@ -48,7 +48,7 @@ def _table(run: Run, count: int, source: Path) -> Table:
         candidates["zstd -1 -T2"] = partial(contest.run, "zstd -1 -T2", [*ZSTD, str(file)])
     found = measuring.rounds(candidates, run.scale.rounds)
     rates = {name: f"{count / s.median / 1e3:,.0f}" for name, s in found.items()}
-    rate = count / found["objref import"].median / 1e3
+    rate = found["objref import"].over(count / 1e3)
     target = Target(f"import of {count:,} small objects", rate, AT_LEAST, "k objects/s", at_least=True)
     title = f"Import of {count:,} files, {file.stat().st_size / 1e6:.0f} MB"
     columns = {"k objects/s": rates, **contest.columns()}

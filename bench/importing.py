@@ -81,7 +81,7 @@ class Contest:
     def columns(self) -> dict[str, dict[str, str]]:
         """Columns for a table: time of all cores, how large the file is, and the peak of memory."""
         return {
-            "CPU s": {name: f"{median(values[1:] or values):.2f}" for name, values in self.cpu.items()},
+            "CPU s": {name: f"{median(values):.2f}" for name, values in self.cpu.items()},
             "file / stream": {name: f"{i.file / i.stream:.3f}" for name, i in self.last.items()},
             "peak MiB": {name: f"{i.peak / (1 << 20):.0f}" for name, i in self.last.items()},
         }

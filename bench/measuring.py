@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Measure", "Samples", "each", "environment", "machine", "ratio", "rounds", "seconds"]
+__all__ = ["Measure", "Samples", "each", "environment", "machine", "ratios", "rounds", "seconds"]
 
 Measure = Callable[[], float]
 
@@ -38,25 +38,31 @@ class Samples(NamedTuple):
         """(largest - smallest) / median."""
         return (max(self.values) - min(self.values)) / self.median if self.median else 0.0
 
+    def times(self, factor: float) -> Samples:
+        """In another unit."""
+        return Samples([value * factor for value in self.values])
+
+    def over(self, value: float) -> Samples:
+        """value / sample: rates from times."""
+        return Samples([value / x for x in self.values])
+
     def summary(self) -> dict[str, Any]:
         """For JSON."""
         return {"median": self.median, "spread": self.spread, "values": self.values}
 
 
 def rounds(candidates: dict[str, Measure], n: int) -> dict[str, Samples]:
-    """n rounds of all candidates, each in turn; a first round is thrown away."""
+    """n rounds of all candidates, each in turn; before them one that is thrown away, unless n is 1."""
     found: dict[str, list[float]] = {name: [] for name in candidates}
-    for number in range(n + 1):
+    for _ in range(n + (n > 1)):
         for name, measure in candidates.items():
-            value = measure()
-            if number:
-                found[name].append(value)
-    return {name: Samples(values) for name, values in found.items()}
+            found[name].append(measure())
+    return {name: Samples(values[-n:]) for name, values in found.items()}
 
 
-def ratio(a: Samples, b: Samples) -> float:
-    """Median over the rounds of a / b."""
-    return statistics.median(x / y for x, y in zip(a.values, b.values, strict=True))
+def ratios(a: Samples, b: Samples) -> Samples:
+    """a / b, round by round."""
+    return Samples([x / y for x, y in zip(a.values, b.values, strict=True)])
 
 
 def seconds(call: Callable[[], Any]) -> float:

@@ -36,7 +36,7 @@ def measure(run: Run) -> Iterator[Table]:
         "references": {name: f"{i.references:,}" for name, i in contest.last.items()},
         "k objects/s": {name: f"{i.objects / i.seconds / 1e3:,.0f}" for name, i in contest.last.items()},
     }
-    targets = tuple(Target(f"memory of an import: {name}", s.median / MIB, LIMIT, "MiB") for name, s in found.items())
+    targets = tuple(Target(f"memory of an import: {name}", s.times(1 / MIB), LIMIT, "MiB") for name, s in found.items())
     yield Table("Peak memory of an import", "MiB", 1 / MIB, found, "", columns, targets[1:])
 
 

@@ -40,7 +40,7 @@ def measure(run: Run) -> Iterator[Table]:
             several["lmdb.open, begin"] = partial(_lmdb, path, 0)
             several["lmdb.open, begin, first get"] = partial(_lmdb, path, middle)
         found = measuring.rounds(several, run.scale.rounds)
-        target = Target(f"opening {count:,} objects, warm", found["objref.open"].median * 1e6, LIMIT, "µs")
+        target = Target(f"opening {count:,} objects, warm", found["objref.open"].times(1e6), LIMIT, "µs")
         title = f"Opening {count:,} objects in a warm process"
         yield Table(title, "µs", 1e6, found, "lmdb.open, begin", targets=(target,), left_out=left_out)
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import measuring
 from measuring import Samples
 
-__all__ = ["Run", "Scale", "Table", "Target", "main"]
+__all__ = ["Run", "Scale", "Table", "Target", "main", "target_lines"]
 
 
 class Scale(NamedTuple):
@@ -40,21 +40,24 @@ class Target(NamedTuple):
     """What was promised, and what came of it."""
 
     text: str
-    measured: float
+    samples: Samples
+    """Round by round, in `unit`."""
     limit: float
     unit: str
     at_least: bool = False
 
     @property
     def reached(self) -> bool:
-        """Whether it holds in this run."""
-        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
+        """Whether the median of this run holds."""
+        median = self.samples.median
+        return median >= self.limit if self.at_least else median <= self.limit
 
-    def cells(self) -> tuple[str, str, str, str]:
-        """For a table of targets."""
-        sign, word = ("≥", "reached") if self.at_least else ("≤", "reached")
-        limit, measured = (f"{short(value)} {self.unit}" for value in (self.limit, self.measured))
-        return self.text, f"{sign} {limit}", measured, word if self.reached else "**missed**"
+    def cells(self) -> tuple[str, ...]:
+        """For a table of targets. The best round says what the machine can do when nobody disturbs."""
+        best = max(self.samples.values) if self.at_least else self.samples.best
+        numbers = [f"{short(value)} {self.unit}" for value in (self.limit, self.samples.median, best)]
+        numbers[0] = f"{'≥' if self.at_least else '≤'} {numbers[0]}"
+        return self.text, *numbers, "reached" if self.reached else "**missed**"
 
 
 class Table(NamedTuple):
@@ -79,7 +82,7 @@ class Table(NamedTuple):
         rows = []
         for name, s in self.samples.items():
             cells = [name, short(s.median * self.factor), short(s.best * self.factor), f"{s.spread:.0%}"]
-            cells += [short(measuring.ratio(s, peer))] if peer else []
+            cells += [short(measuring.ratios(s, peer).median)] if peer else []
             rows.append(cells + [column.get(name, "") for column in self.more.values()])
         yield from (f"**{self.title}**", "", *markdown(head, rows))
         if self.left_out:
@@ -91,7 +94,7 @@ class Table(NamedTuple):
             **self._asdict(),
             "more": dict(self.more),
             "samples": {name: s.summary() for name, s in self.samples.items()},
-            "targets": [t._asdict() | {"reached": t.reached} for t in self.targets],
+            "targets": [t._asdict() | {"samples": t.samples.values, "reached": t.reached} for t in self.targets],
         }
 
 
@@ -106,6 +109,11 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
     widths = [max(len(row[i]) for row in [list(head), *rows]) for i in range(len(head))]
     for row in (head, ["-" * width for width in widths], *rows):
         yield "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
+
+
+def target_lines(targets: Iterable[Target]) -> Iterator[str]:
+    """Markdown."""
+    return markdown(("target", "promised", "median", "best", ""), [target.cells() for target in targets])
 
 
 def plot(path: str, tables: list[Table]) -> None:
@@ -173,8 +181,9 @@ def main(
     with tempfile.TemporaryDirectory() as scratch:
         for table in measure(Run(Path(args.dir or scratch), _scale(args, full, quick), args.arguments)):
             tables.append(table)
-            targets = [" · ".join(target.cells()) for target in table.targets]
-            print("\n".join(["", *table.lines(), *[""] * bool(targets), *targets]), flush=True)
+            print("\n".join(["", *table.lines()]), flush=True)
+    if targets := [target for table in tables for target in table.targets]:
+        print("\n".join(["", *target_lines(targets)]))
     if args.json:
         about = {"machine": measuring.machine(), "command": sys.argv, "tables": [table.json() for table in tables]}
         Path(args.json).write_text(json.dumps(about, indent=1) + "\n")

@@ -31,7 +31,7 @@ def measure(run: Run) -> Iterator[Table]:
         get = [*command, "get", str(image), f"file:{count // 2}"]
         several[f"objref get, {count:,} objects"] = partial(_run, get)
     found = measuring.rounds(several, run.scale.rounds)
-    targets = tuple(Target(name, s.median * 1e3, LIMIT, "ms") for name, s in found.items() if name != NOTHING)
+    targets = tuple(Target(name, s.times(1e3), LIMIT, "ms") for name, s in found.items() if name != NOTHING)
     yield Table("One object from the shell", "ms", 1e3, found, NOTHING, targets=targets)
 
 
