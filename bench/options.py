@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ import objref
 from objref.limits import DEFAULT
 
 READS = 2000
+SAMPLE = 20_000
+"""Records to train a dictionary with, and as many others to compress."""
 NO_CACHE = DEFAULT._replace(cache=0)
 """Every read decodes its block, but for two in the same block one after the other."""
 PAGES: dict[str, dict[str, Any]] = {
@@ -56,11 +59,12 @@ SIZES: dict[str, dict[str, Any]] = {
 
 
 def measure(run: Run) -> Iterator[Table]:
-    """Pages, records, and the images that were named."""
+    """Pages, records, records one by one, and the images that were named."""
     pages, count = run.scale.megabytes << 8, run.scale.objects[0]
     memory, files = making.memory_image(run.folder, run.scale.megabytes), making.files_image(run.folder, count)
     yield from _sweep(f"{run.scale.megabytes} MiB of memory", run, memory, PAGES, partial(_page_reads, pages))
     yield from _sweep(f"{count:,} files", run, files, RECORDS, partial(_record_reads, count))
+    yield _one_by_one(count)
     for name in run.arguments:
         yield _sizes(run, Path(name))
 
@@ -99,6 +103,24 @@ def _warm(get: Callable[[int], Any], keys: list[int]) -> float:
     """Seconds for each get(key), when all tables were read and checked before."""
     measuring.each(get, keys)
     return measuring.each(get, keys)
+
+
+def _one_by_one(count: int) -> Table:
+    """What records would take if each had a frame of its own; no times."""
+    messages = list(islice(making.file_messages(count), SAMPLE))
+    others = list(islice(making.file_messages(count, seed=making.SEED + 1), SAMPLE))
+    dictionary = zstandard.train_dictionary(112 << 10, others)
+    compressors = {
+        "one by one": zstandard.ZstdCompressor(level=3),
+        "one by one, dictionary of 112 KiB": zstandard.ZstdCompressor(level=3, dict_data=dictionary),
+    }
+    found = {name: sum(len(c.compress(message)) for message in messages) for name, c in compressors.items()}
+    joined = b"".join(messages)
+    blocks = (joined[at : at + (16 << 10)] for at in range(0, len(joined), 16 << 10))
+    found["blocks of 16 KiB"] = sum(len(compressors["one by one"].compress(block)) for block in blocks)
+    found["as they are"] = len(joined)
+    samples = {name: Samples([float(size)]) for name, size in found.items()}
+    return Table(f"{len(messages):,} records, compressed", "bytes", 1, samples, "as they are")
 
 
 def _sizes(run: Run, source: Path) -> Table:
