@@ -1,4 +1,4 @@
-"""Made images, large ones: a CRIU directory with N open files, or with many megabytes of memory. Seeded.
+"""Made images, large ones: a CRIU directory with N open files or sockets, or with megabytes of memory. Seeded.
 
 Messages are built from byte templates, not from protobuf objects: a million in about two seconds.
 """
@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from struct import Struct
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["file_messages", "pages", "write_descriptors_image", "write_files_image", "write_memory_image"]
+import objref
+
+__all__ = ["file_messages", "files_image", "image", "memory_image", "pages", "socket_messages"]
 
 SEED = 2009
-COMMON_MAGIC, INVENTORY, FILES, FDINFO, PAGEMAP = 0x54564319, 0x58313116, 0x56303138, 0x56213732, 0x56084025
+COMMON_MAGIC, INVENTORY, FILES, PAGEMAP = 0x54564319, 0x58313116, 0x56303138, 0x56084025
 LENGTH, MAGICS = Struct("<I"), Struct("<II")
 PAGE = 4096
 BATCH = 256
@@ -32,6 +36,7 @@ FOLDERS = (
 SUFFIXES = (".so.6", ".cpython-313-x86_64-linux-gnu.so", "", ".ibd", ".js", ".journal", ".tmp", ".lock")
 OWNER = bytes.fromhex("2a0a08001000180020002800")
 """fown: nobody is to be signalled. The commonest one by far."""
+SOCKET_OPTIONS = bytes.fromhex("52100880800610808006" "1800200028003000")
 
 Pages = npt.NDArray[np.uint8]
 
@@ -74,31 +79,43 @@ def _body(draw: random.Random) -> tuple[bytes, tuple[bytes, bytes], bytes]:
     return before, name, after
 
 
-def write_files_image(folder: Path, count: int, seed: int = SEED) -> int:
-    """A directory with inventory.img and files.img; returns the bytes of files.img."""
-    folder.mkdir(parents=True)
-    _write_inventory(folder)
+def socket_messages(count: int) -> Iterator[bytes]:
+    """`file_entry` messages of type UNIXSK, in pairs; each refers to its peer, an owner and a namespace."""
+    owner = b"\x4a\x0a\x08\x00\x10\x00\x18\x00\x20\x01\x28"
+    for number in range(1, count + 1):
+        key, peer, space = varint(number), varint((number - 1 ^ 1) + 1), number % 50 + 20
+        body = b"\x08%b\x10%b\x18\x01\x20\x01\x28\x02\x30\x00\x38\x00\x40%b%b%c%b\x5a\x00\x80\x01%c" % (
+            key, key, peer, owner, number % 100 + 1, SOCKET_OPTIONS, space
+        )  # fmt: skip
+        yield b"\x08\x05\x10%b\x82\x01%b%b" % (key, VARINTS[len(body)], body)
+
+
+def files_image(folder: Path, count: int, messages: Callable[[int], Iterator[bytes]] = file_messages) -> Path:
+    """A directory with inventory.img and files.img, made unless it is there."""
+    return _made(folder / f"{messages.__name__}-{count}", partial(_write_files, messages(count)))
+
+
+def _write_files(messages: Iterator[bytes], folder: Path) -> None:
     frames: list[bytes] = []
     with open(folder / "files.img", "wb") as out:
         out.write(MAGICS.pack(COMMON_MAGIC, FILES))
-        for message in file_messages(count, seed):
+        for message in messages:
             frames += LENGTH.pack(len(message)), message
             if len(frames) > 8192:
                 out.write(b"".join(frames))
                 frames.clear()
         out.write(b"".join(frames))
-        return out.tell()
 
 
-def write_descriptors_image(folder: Path, count: int) -> int:
-    """A directory with inventory.img and one fdinfo of `count` descriptors of 1000 files: the most references."""
-    size = write_files_image(folder, 1000)
-    with open(folder / "fdinfo-2.img", "wb") as out:
-        out.write(MAGICS.pack(COMMON_MAGIC, FDINFO))
-        for number in range(1, count + 1):
-            message = b"\x08%b\x10\x00\x18\x01\x20%b" % (varint(number * 17 % 1000 + 1), varint(number))
-            out.write(LENGTH.pack(len(message)) + message)
-        return size + out.tell()
+def _made(folder: Path, write: Callable[[Path], None]) -> Path:
+    """The directory of that name; it is whole when it is there."""
+    if not folder.exists():
+        unfinished = folder.with_suffix(".unfinished")
+        unfinished.mkdir(parents=True)
+        _write_inventory(unfinished)
+        write(unfinished)
+        unfinished.rename(folder)
+    return folder
 
 
 def _write_inventory(folder: Path) -> None:
@@ -158,15 +175,27 @@ def _tell_apart(batch: Pages, draw: np.random.Generator) -> None:
     words[rows, places] = draw.integers(0x7F0000000000, 0x7FFFFFFFFFFF, places.shape, np.uint64)
 
 
-def write_memory_image(folder: Path, megabytes: int, seed: int = SEED) -> Path:
-    """A directory with inventory.img, pagemap-1.img and pages-1.img; returns the path of the last."""
-    folder.mkdir(parents=True)
-    _write_inventory(folder)
-    count = megabytes << 8
+def memory_image(folder: Path, megabytes: int) -> Path:
+    """A directory with inventory.img, pagemap-1.img and pages-1.img, made unless it is there."""
+    return _made(folder / f"memory-{megabytes}", partial(_write_memory, megabytes << 8))
+
+
+def _write_memory(count: int, folder: Path) -> None:
     head, entry = b"\x08\x01", b"\x08" + varint(MEMORY) + b"\x10" + varint(count) + b"\x20\x04"
     items = b"".join(LENGTH.pack(len(item)) + item for item in (head, entry))
     (folder / "pagemap-1.img").write_bytes(MAGICS.pack(COMMON_MAGIC, PAGEMAP) + items)
     with open(folder / "pages-1.img", "wb") as out:
-        for batch in pages(count, seed):
+        for batch in pages(count):
             out.write(batch)
-    return folder / "pages-1.img"
+
+
+# -- images -------------------------------------------------------------------------------------------------
+
+
+def image(source: Path, **options: Any) -> Path:
+    """The import of a directory with these options, beside it, made unless it is there."""
+    name = "-".join([source.name, *(f"{key}-{value}" for key, value in options.items())])
+    path = source.with_name(f"{name}.objref")
+    if not path.exists():
+        objref.import_image(source, path, options=objref.Options(**options))
+    return path

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from objref_index import ByteKeys, Column, IntKeys, KeyShape, ObjectTable, ReferenceTable
-from objref_index.build import Index, build_byte_keys, build_int_keys
+from objref_index.build import Index
+from objref_index.build_keys import build_byte_keys, build_int_keys
 from objref_index.columns import Word
 
 WORDS: dict[str, Word] = {

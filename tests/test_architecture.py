@@ -12,7 +12,7 @@ STORE, INDEX = Path(objref.__file__).parent, Path(objref_index.__file__).parent
 HEAVY = {"numpy", "google", "rich", "dataclasses", "asyncio", "importlib.metadata"}
 INTERFACE = {f"objref.dialects.{name}" for name in ("dialect", "events", "registry")}
 LAZY = {"zstandard", "lzma", "bz2", "json", "hashlib"}
-WITH_NUMPY = {INDEX / name for name in ("build.py", "flat.py", "frontier.py", "strides.py")}
+WITH_NUMPY = {INDEX / name for name in ("flat.py", "frontier.py", "strides.py")} | {*INDEX.glob("build*.py")}
 WITHOUT_NUMPY = [path for path in (*STORE.rglob("*.py"), *INDEX.rglob("*.py")) if path not in WITH_NUMPY]
 
 

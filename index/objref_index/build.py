@@ -1,32 +1,31 @@
 """Building the index: columns in, tables out. Needs numpy.
 
 `Columns` takes batches as they come (no Python object for each record) and keeps them as arrays; `build` turns keys
-into key tables and named references into ordinals. Memory: about 26 bytes an object and 17 bytes a reference, twice
-that while the tables are made.
+into key tables and named references into ordinals. Memory: about 26 bytes an object and 17 bytes a reference, and
+while the tables are made about twice as much (bench/memory.py): columns are let go of as soon as a table has their
+content.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from objref_index.columns import Word
+from objref_index.build_columns import Growing
+from objref_index.build_keys import build_byte_keys, build_int_keys
 from objref_index.keys import KeyShape
 from objref_index.references import DANGLING_BIT
 
-__all__ = ["Alias", "Columns", "Index", "SpaceTables", "build_byte_keys", "build_int_keys"]
+__all__ = ["Alias", "Columns", "Index", "SpaceTables"]
 
 U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
 AnyArray = npt.NDArray[Any]
 
-RADIX_FROM = 64
-"""Below this many keys a bisection over one stripe is as fast as a directory."""
-KEYS_PER_BUCKET_LOG2 = 2
+STRIDE = 1 << 16
 
 
 class SpaceTables(NamedTuple):
@@ -60,56 +59,20 @@ class Index(NamedTuple):
     """kind -> (objects, bytes)"""
 
 
-class _Growing:
-    """A growing column: one flat array, so a million single objects cost what a batch of a million costs."""
-
-    __slots__ = ("_data", "_dtype")
-
-    def __init__(self, word: Word) -> None:
-        self._data = array(word)
-        self._dtype = np.dtype(f"=u{self._data.itemsize}")
-
-    @property
-    def count(self) -> int:
-        """Values so far."""
-        return len(self._data)
-
-    def extend(self, values: Any) -> None:
-        """Append a sequence of integers, or an array."""
-        if isinstance(values, np.ndarray):
-            self._data.frombytes(values.astype(self._dtype, copy=False).tobytes())
-        else:
-            self._data.extend(values)
-
-    def fill(self, value: int, n: int) -> None:
-        """Append n times the same value."""
-        self._data.extend(array(self._data.typecode, [value]) * n)
-
-    def keep(self, mask: AnyArray) -> None:
-        """Only the values where the mask is true stay."""
-        kept = self.take()[mask]
-        self._data = array(self._data.typecode)
-        self.extend(kept)
-
-    def take(self) -> AnyArray:
-        """The whole column as one array that may be changed in place; the column does not grow while it is in use."""
-        return np.frombuffer(self._data, self._dtype) if self._data else np.zeros(0, self._dtype)
-
-
 class Columns:
     """What an import learns, as columns. Mutable; one writer."""
 
     def __init__(self) -> None:
-        self.keys = _Growing("Q")
-        self.where = _Growing("Q")
-        self.what = _Growing("Q")
-        self.layer = _Growing("H")
-        self.source = _Growing("I")
-        self.role = _Growing("B")
-        self.target_kind = _Growing("H")
-        self.target_layer = _Growing("H")
-        self.target_key = _Growing("Q")
-        self.extents = _Growing("Q")
+        self.keys = Growing("Q")
+        self.where = Growing("Q")
+        self.what = Growing("Q")
+        self.layer = Growing("H")
+        self.source = Growing("I")
+        self.role = Growing("B")
+        self.target_kind = Growing("H")
+        self.target_layer = Growing("H")
+        self.target_key = Growing("Q")
+        self.extents = Growing("Q")
         self.names: dict[int, list[bytes]] = {}
         self.aliases: list[Alias] = []
 
@@ -158,59 +121,74 @@ class Columns:
             column.keep(~gone)
 
     def build(self, byte_kinds: frozenset[int] = frozenset()) -> Index:
-        """All tables. Kinds in `byte_kinds` have names (`names[kind][key]`) for keys."""
-        keys, what, layer = self.keys.take(), self.what.take(), self.layer.take()
-        kind = (what >> np.uint64(48)).astype("<u2")
-        spaces = []
+        """All tables; the columns are empty afterwards. Keys of kinds in `byte_kinds` are places in `names[kind]`."""
+        what, references = self.what.release(), self.source.count
+        kind, objects = (what >> np.uint64(48)).astype("<u2"), len(what)
+        spaces = [*self._own_spaces(kind, byte_kinds), *self._alias_spaces()]
+        counts = _count(kind, what)
+        tables = {"objects": _interleave(self.where.release(), what)}
+        del kind, what
+        if self.extents.count:
+            tables["extents"] = self.extents.release()
+        edges = self._references(objects, spaces) if references else {}
+        return Index(spaces, tables | edges, objects, references, len(edges.get("dangling", ())) // 2, counts)
+
+    def _own_spaces(self, kind: AnyArray, byte_kinds: frozenset[int]) -> Iterator[SpaceTables]:
+        keys, layer = self.keys.release(), self.layer.release()
         for (space_layer, space_kind), members in _groups(layer, kind):
             if space_kind in byte_kinds:
                 names = self.names[space_kind]
                 shape, tables = build_byte_keys([names[k] for k in keys[members].tolist()], members)
             else:
                 shape, tables = build_int_keys(keys[members], members)
-            spaces.append(SpaceTables(space_kind, space_layer, False, shape, tables))
-        for alias in self.aliases:
+            yield SpaceTables(space_kind, space_layer, False, shape, tables)
+
+    def _alias_spaces(self) -> Iterator[SpaceTables]:
+        aliases, self.aliases = self.aliases, []
+        for alias in aliases:
             order = np.argsort(alias.ordinals, kind="stable")
             shape, tables = build_int_keys(alias.keys[order], alias.ordinals[order])
-            spaces.append(SpaceTables(alias.kind, alias.layer, True, shape, tables))
-        objects = len(keys)
-        tables = {"objects": _interleave(self.where.take(), what)}
-        if self.extents.count:
-            tables["extents"] = self.extents.take()
-        edges = self._references(objects, spaces)
-        counts = _count(kind, what)
-        return Index(spaces, tables | edges, objects, self.source.count, len(edges.get("dangling", ())) // 2, counts)
+            yield SpaceTables(alias.kind, alias.layer, True, shape, tables)
 
     def _references(self, objects: int, spaces: list[SpaceTables]) -> dict[str, AnyArray]:
-        if not self.source.count:
-            return {}
         columns = (self.source, self.role, self.target_layer, self.target_kind, self.target_key)
-        source, role, layer, kind, key = _by_first([column.take() for column in columns])
+        source, role, layer, kind, key = _by_first(columns)
         target = _resolve(layer, kind, key, spaces)
-        lost = np.flatnonzero(target < 0)
-        packed = kind[lost].astype("<u8") | layer[lost].astype("<u8") << np.uint64(16)
-        live = np.flatnonzero(target >= 0).astype("<u4")
+        lost, live = (np.flatnonzero(mask).astype("<u4") for mask in (target < 0, target >= 0))
+        dangling = _dangling(lost, layer, kind, key)
+        del layer, kind, key
         back = live[np.argsort(target[live], kind="stable")]
-        stored = target.astype("<u4")
-        stored[lost] = DANGLING_BIT + np.arange(len(lost))
-        return {
+        tables = {
             "reference ends": _ends(source, objects),
-            "targets": stored,
+            "targets": target.view("u4"),
             "roles": role,
-            "referrer ends": _ends(target[back], objects),
+            "referrer ends": _ends(target[live], objects),
             "sources": source[back],
             "source roles": role[back],
-            "dangling": _interleave(key[lost], packed),
+            "dangling": dangling,
         }
+        tables["targets"][lost] = DANGLING_BIT + np.arange(len(lost), dtype="u4")
+        return tables
 
 
-def _by_first(columns: list[AnyArray]) -> list[AnyArray]:
+def _by_first(columns: tuple[Growing, ...]) -> list[AnyArray]:
     """Columns in ascending order of the first, which they often are: then nothing is copied."""
-    first = columns[0]
+    first = columns[0].take()
     if np.all(first[1:] >= first[:-1]):
-        return columns
+        return [column.release() for column in columns]
     order = np.argsort(first, kind="stable").astype("<u4")
-    return [column[order] for column in columns]
+    del first
+    return [column.release()[order] for column in columns]
+
+
+def _dangling(lost: U32, layer: AnyArray, kind: AnyArray, key: U64) -> AnyArray:
+    """Rows for the references at these places."""
+    rows = np.empty((len(lost), 2), "<u8")
+    for at in range(0, len(lost), STRIDE):  # all at once would take as much again
+        some = lost[at : at + STRIDE]
+        rows[at : at + STRIDE, 0] = key[some]
+        rows[at : at + STRIDE, 1] = kind[some].astype("<u8") | layer[some].astype("<u8") << np.uint64(16)
+    return rows.reshape(-1)
 
 
 def _interleave(a: AnyArray, b: AnyArray) -> AnyArray:
@@ -229,11 +207,16 @@ def _ends(owners: AnyArray, objects: int) -> AnyArray:
 
 def _groups(layer: AnyArray, kind: AnyArray) -> Iterator[tuple[tuple[int, int], U32]]:
     """((layer, kind), ordinals of its objects ascending), by layer, then kind."""
-    code = layer.astype("<u4") << np.uint32(16) | kind
+    if not len(kind):
+        return
+    kinds = int(kind.max()) + 1
+    small = (int(layer.max()) + 1) * kinds <= 1 << 16  # 16 bits are sorted by radix
+    code = layer.astype("<u2" if small else "<u4") * np.asarray(kinds, "<u2" if small else "<u4")
+    code += kind
     order = np.argsort(code, kind="stable").astype("<u4")
     code = code[order]
     cuts = np.flatnonzero(code[1:] != code[:-1]) + 1
-    for members in np.split(order, cuts) if len(order) else []:
+    for members in np.split(order, cuts):
         first = int(members[0])
         yield (int(layer[first]), int(kind[first])), members
 
@@ -277,57 +260,3 @@ def _ordinals(space: SpaceTables, place: npt.NDArray[np.int64]) -> npt.NDArray[n
     if space.shape.first is not None:
         return place + space.shape.first
     return space.tables["ordinals"][place].astype(np.int64)
-
-
-def build_int_keys(keys: U64, ordinals: U32) -> tuple[KeyShape, dict[str, AnyArray]]:
-    """Key table for u64 keys, given in the order of their (ascending) ordinals."""
-    tables, first = _place_tables(ordinals)
-    order = np.argsort(keys, kind="stable")
-    sorted_keys = np.asarray(keys, "<u8")[order]
-    _order_tables(order, tables)
-    n, base = len(keys), int(sorted_keys[0]) if len(keys) else 0
-    steps = sorted_keys[1:] != sorted_keys[:-1]
-    distinct = int(np.count_nonzero(steps)) + (1 if n else 0)
-    if n and distinct == n and int(sorted_keys[-1]) - base == n - 1:
-        return KeyShape(n, True, base, first, distinct=distinct), tables
-    tables["keys"] = sorted_keys
-    bits, shift = _radix(sorted_keys, tables)
-    return KeyShape(n, False, base, first, bits, shift, distinct), tables
-
-
-def build_byte_keys(keys: list[bytes], ordinals: U32) -> tuple[KeyShape, dict[str, AnyArray]]:
-    """Key table for names, given in the order of their (ascending) ordinals."""
-    tables, first = _place_tables(ordinals)
-    order = np.asarray(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
-    _order_tables(order, tables)
-    tables["keys"] = np.frombuffer(b"".join(keys[i] for i in order), "u1")
-    tables["ends"] = np.cumsum([len(keys[i]) for i in order]).astype("<u4")
-    return KeyShape(len(keys), False, 0, first, distinct=len(set(keys))), tables
-
-
-def _place_tables(ordinals: U32) -> tuple[dict[str, AnyArray], int | None]:
-    n = len(ordinals)
-    if n and int(ordinals[-1]) - int(ordinals[0]) == n - 1 and bool(np.all(ordinals[1:] > ordinals[:-1])):
-        return {}, int(ordinals[0])
-    return {"ordinals": np.asarray(ordinals, "<u4")}, None
-
-
-def _order_tables(order: npt.NDArray[np.int64], tables: dict[str, AnyArray]) -> None:
-    if len(order) and not np.array_equal(order, np.arange(len(order))):
-        tables["order"] = order.astype("<u4")
-        place = np.empty(len(order), "<u4")
-        place[order] = np.arange(len(order))
-        tables["place"] = place
-
-
-def _radix(keys: U64, tables: dict[str, AnyArray]) -> tuple[int, int]:
-    """A directory over the leading bits of (key - smallest), about four keys a bucket."""
-    if len(keys) < RADIX_FROM:
-        return 0, 0
-    span = int(keys[-1]) - int(keys[0])
-    bits = min(24, max(1, (len(keys) >> KEYS_PER_BUCKET_LOG2).bit_length()))
-    shift = max(0, span.bit_length() - bits)
-    bits = max(1, (span >> shift).bit_length())
-    buckets = (keys - keys[0]) >> np.uint64(shift)
-    tables["radix"] = np.searchsorted(buckets, np.arange((1 << bits) + 1, dtype=np.uint64)).astype("<u4")
-    return bits, shift

@@ -10,7 +10,7 @@ import pytest
 from index_tables import DamageError, byte_keys, column, columns, hostile_keys, int_keys, object_table
 
 from objref_index import ByteKeys, KeyShape, ReferenceTable, Row
-from objref_index.build import build_int_keys
+from objref_index.build_keys import build_int_keys
 from objref_index.objects import LISTED, NOWHERE, SPARSE, pack_row
 
 KEYS = [3 * i * i for i in range(100)]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objref_index import ByteKeys, Column, IntKeys, KeyShape
-from objref_index.build import build_byte_keys, build_int_keys
+from objref_index.build_keys import build_byte_keys, build_int_keys
 
 WORDS: dict[str, Any] = dict.fromkeys(("ends", "ordinals", "order", "place", "radix"), "I") | {"keys": "Q"}
 TOP = 2**64 - 1

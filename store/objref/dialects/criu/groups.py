@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 
-from objref.dialects.criu.items import ImageFile, parser
+from objref.dialects.criu.items import ImageFile
 from objref.dialects.criu.kinds import KIND, MESSAGES
+from objref.dialects.criu.parsing import parser
 from objref.dialects.criu.state import same_source
 from objref.dialects.events import Edges, Event, Objects
 

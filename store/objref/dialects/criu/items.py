@@ -8,42 +8,24 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Iterator
-from itertools import count
+from operator import attrgetter
 from typing import Any
 
 from objref.dialects.criu.kinds import COMMON_MAGIC, KIND, SERVICE_MAGIC, FileKind, ImageName
 from objref.dialects.criu.member import OTHER_SECTION, File, Member, Numbering
+from objref.dialects.criu.parsing import Parser, parse_all, parser
 from objref.dialects.criu.refs import EXTRACT
 from objref.dialects.criu.state import LayerState, Outbox
 from objref.dialects.events import Edges, Event, Note, Objects
 from objref.limits import Limits
 
-__all__ = ["LENGTH", "PAIR_HIGH", "REMEMBERED", "ImageFile", "parser"]
+__all__ = ["LENGTH", "PAIR_HIGH", "REMEMBERED", "ImageFile"]
 
 LENGTH = struct.Struct("<I")
 PAIR_HIGH = 32
 KEY_MASK = (1 << 64) - 1
 REMEMBERED = frozenset(["pipe-data", "fifo-data", "ipcns-shm", "ipcns-msg", "ipcns-sem", "netdev"])
 """Kinds whose keys the end of the stream asks for."""
-
-Parser = Callable[[bytes], Any]
-
-
-def parser(name: str) -> Parser:
-    """Bytes to a message of that name; ValueError for others. (protobuf is imported late: it is slow to start.)"""
-    from google.protobuf.message import DecodeError
-
-    from objref.dialects.criu.schema import message_class
-
-    parse = message_class(name).FromString
-
-    def checked(data: bytes) -> Any:
-        try:
-            return parse(data)
-        except DecodeError as error:  # no ValueError
-            raise ValueError(str(error)) from None
-
-    return checked
 
 
 class ImageFile(File):
@@ -125,6 +107,7 @@ class ImageFile(File):
     def _items(self, buffer: bytes, at: int) -> Iterator[Event]:
         """The whole items of the buffer. What is left is carried over."""
         starts, lengths, end = array("Q"), array("Q"), len(buffer)
+        put_start, put_length = starts.append, lengths.append
         unpack, broken, limit = LENGTH.unpack_from, None, self._limit
         self._need = 4
         while at + 4 <= end:
@@ -134,8 +117,8 @@ class ImageFile(File):
                 broken = self._broken(at, length)
                 self._need = 4 + length
                 break
-            starts.append(at + 4)
-            lengths.append(length)
+            put_start(at + 4)
+            put_length(length)
             at = after
         if broken:
             self._kept_as_is = True
@@ -167,29 +150,23 @@ class ImageFile(File):
 
     def _objects(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
         """One object for each item that parses. Hot path (bench/import.py)."""
-        from google.protobuf.message import DecodeError
-
-        from objref.dialects.criu.schema import message_class
-
         outbox = Outbox(self._state)
         outbox.number = self.number
         outbox.source = self._numbering.next
-        extract, key_of, parse = EXTRACT.get(self.spec.message), self._key, message_class(self.spec.message).FromString
-        keys, bad = array("Q"), []
+        extract, key_of, base = EXTRACT.get(self.spec.message), self._key, self._index
+        keys, bad = array("Q"), array("Q")
         put = keys.append
-        for i, start, length in zip(count(self._index), starts, lengths, strict=False):
-            try:
-                message = parse(buffer[start : start + length])
-            except (DecodeError, ValueError) as error:
-                bad.append(i - self._index)  # keys that count places count this one, too
+        for good, errors in parse_all(self.spec.message, buffer, starts, lengths):
+            for i, message in good:
+                put(key_of(message, base + i))
+                if extract is not None:
+                    extract(message, outbox)
+                outbox.source += 1
+            for i, error in errors:
+                bad.append(i)  # keys that count places count this one, too
                 yield self._note(
-                    "unparsed", f"item of {length} bytes is no {self.spec.message} ({error}); kept as it is"
+                    "unparsed", f"item of {lengths[i]} bytes is no {self.spec.message} ({error}); kept as it is"
                 )
-                continue
-            put(key_of(message, i))
-            if extract is not None:
-                extract(message, outbox)
-            outbox.source += 1
         self._index += len(starts)
         for i in reversed(bad):
             del starts[i], lengths[i]
@@ -220,4 +197,5 @@ def _key_rule(rule: str, number: int) -> KeyRule:
         return lambda m, i: high | m.desc.id
     if rule.startswith("name/"):
         return lambda m, i: high | getattr(m, field) & 0xFFFFFFFF
-    return lambda m, i: getattr(m, field) & KEY_MASK
+    get = attrgetter(field)
+    return lambda m, i: get(m) & KEY_MASK

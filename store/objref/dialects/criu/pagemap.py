@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from objref.dialects.criu.items import ImageFile, parser
+from objref.dialects.criu.items import ImageFile
+from objref.dialects.criu.parsing import parser
 from objref.dialects.criu.state import same_source
 from objref.dialects.events import Edges, Event
 

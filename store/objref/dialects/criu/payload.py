@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
-from objref.dialects.criu.items import LENGTH, REMEMBERED, ImageFile, parser
+from objref.dialects.criu.items import LENGTH, REMEMBERED, ImageFile
 from objref.dialects.criu.kinds import KIND
+from objref.dialects.criu.parsing import parser
 from objref.dialects.criu.refs import EXTRACT
 from objref.dialects.criu.state import Outbox
 from objref.dialects.events import Edges, Event, Part, Run, Whole

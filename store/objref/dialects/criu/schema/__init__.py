@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor_pool import DescriptorPool
     from google.protobuf.message import Message
 
-__all__ = ["PACKAGE", "message_class"]
+__all__ = ["PACKAGE", "batch_class", "message_class"]
 
 PACKAGE = "objref.criu"
+BATCH_ITEM = 1
 
 
 @cache
@@ -34,6 +35,21 @@ def message_class(name: str) -> type[Message]:
     except KeyError:
         raise UsageError(f"CRIU message {name!r}: criu.proto has none of that name") from None
     return GetMessageClass(descriptor)
+
+
+@cache
+def batch_class(name: str) -> type[Message]:
+    """The class of a message that holds many of those messages, in its field `item`. CRIU has no such thing."""
+    from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+    from google.protobuf.message_factory import GetMessageClass
+
+    inner = message_class(name).DESCRIPTOR
+    file = FileDescriptorProto(name=f"batch/{name}", package=f"{PACKAGE}.batch", dependency=[inner.file.name])
+    field = FieldDescriptorProto(name="item", number=BATCH_ITEM, type_name=f".{inner.full_name}")
+    field.label, field.type = FieldDescriptorProto.LABEL_REPEATED, FieldDescriptorProto.TYPE_MESSAGE
+    file.message_type.add(name=name).field.append(field)
+    _pool().Add(file)
+    return GetMessageClass(_pool().FindMessageTypeByName(f"{file.package}.{name}"))
 
 
 @cache
