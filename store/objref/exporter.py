@@ -54,6 +54,8 @@ def export_image(
         if form == "directory":
             raise UsageError("a directory cannot be written to a pipe: name a folder, or leave the form at tar")
         return _to_pipe(stream, dest)
+    if form == "directory" and image.partial:
+        raise UsageError("a partial image has the front part of an archive only: export it as tar")
     if form == "auto":
         form = "directory" if image.meta.get("source", {}).get("kind") == "directory" else "tar"
     return _to_directory(image, stream, dest) if form == "directory" else _to_file(stream, dest, replace)

@@ -125,6 +125,13 @@ class Image:
         found = self.meta.get("layers", [])
         return [str(path) for path in found] if isinstance(found, list) else []
 
+    @property
+    def partial(self) -> list[str]:
+        """Where the source was cut and what is missing; empty when all of it arrived."""
+        found = self.meta.get("partial", [])
+        cuts = [cut for cut in found if isinstance(cut, dict)] if isinstance(found, list) else []
+        return [": ".join(str(cut[name]) for name in ("where", "text") if cut.get(name)) for cut in cuts]
+
     def notes(self) -> list[dict[str, str]]:
         """What the import noticed: dicts of `what`, `where`, `text`."""
         import json

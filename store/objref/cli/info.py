@@ -41,6 +41,7 @@ def _facts(image: Any, length: int) -> dict[str, Any]:
         "file_length": length,
         "stream": {"length": image.stream_length, "sha256": image.stream_sha256},
         "meta": image.meta,
+        "partial": image.partial,
         "objects": len(image),
         "references": image.reference_count,
         "dangling": image.dangling_count,
@@ -60,6 +61,7 @@ def _print(facts: dict[str, Any], name: str) -> None:
     rows = [
         ("image", f"{name}, {size(facts['file_length'])}"),
         ("source", f"{made}; dialect {meta.get('dialect', '?')}; stream {size(stream['length'])}{share}"),
+        *(("partial", text) for text in facts["partial"]),
         ("sha256", f"{stream['sha256']}"),
         ("made by", f"{meta.get('producer', '?')}"),
         ("layers", ", ".join(str(path) or "." for path in meta.get("layers", [])) or "none"),
