@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from objref.limits import Limits
     from objref.object import Object, Reference
     from objref.space import Space
+    from objref.verify import verify_image
 
 __all__ = [
     "FormatError",
@@ -55,6 +56,7 @@ __all__ = [
     "export_image",
     "import_image",
     "open",
+    "verify_image",
 ]
 
 _HOMES = {
@@ -67,6 +69,7 @@ _HOMES = {
     "Space": "space",
     "export_image": "exporter",
     "import_image": "importer",
+    "verify_image": "verify",
 }
 
 

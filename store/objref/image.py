@@ -23,7 +23,7 @@ from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
 if TYPE_CHECKING:
     from objref.dialects.dialect import Dialect
 
-__all__ = ["Image", "open_image"]
+__all__ = ["Image", "open_image", "open_source"]
 
 LAYER_DIGITS = 5
 
@@ -44,20 +44,23 @@ def open_image(
     ...     image["task:100"].kind
     'task'
     """
-    source: Source
-    if isinstance(image, bytes | bytearray | memoryview):
-        source = BytesSource(image)
-    elif isinstance(image, str | os.PathLike):
-        source = open_path(image, access)
-    elif hasattr(image, "seek") and hasattr(image, "read"):
-        source = FileSource(image)
-    else:
-        raise UsageError(f"an image is a path, bytes or a binary file object, not {image!r}")
+    source = open_source(image, access)
     try:
         return Image(Container(source, limits))
     except BaseException:
         source.close()
         raise
+
+
+def open_source(image: str | os.PathLike[str] | bytes | BinaryIO, access: str) -> Source:
+    """What to read an image from; see `open_image`."""
+    if isinstance(image, bytes | bytearray | memoryview):
+        return BytesSource(image)
+    if isinstance(image, str | os.PathLike):
+        return open_path(image, access)
+    if hasattr(image, "seek") and hasattr(image, "read"):
+        return FileSource(image)
+    raise UsageError(f"an image is a path, bytes or a binary file object, not {image!r}")
 
 
 class Image:

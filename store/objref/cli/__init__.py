@@ -24,6 +24,7 @@ VERBS = {
     "ls": ("listing", "list objects"),
     "get": ("getting", "write the bytes of one object, or a range of them"),
     "show": ("showing", "show objects for reading, or as the JSON of `crit show`"),
+    "verify": ("verifying", "check that an image is what it says, byte for byte"),
     "completion": ("completion", "print the completion script for a shell"),
 }
 DESCRIPTION = """\

@@ -1,0 +1,115 @@
+"""Every block, once: in the order of the stream where its digests can be proved, the others behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from objref.container import format as f
+from objref.container.blocks import check_block
+from objref.container.checking.braid import runs_of_group
+from objref.container.checking.opened import UNSEEN, Checked
+from objref.container.checking.structure import Structure
+from objref.container.digest import StreamDigest
+from objref.container.reader import _Cursor
+from objref.errors import FormatError
+from objref.findings import Findings
+
+__all__ = ["Proof", "check_blocks", "check_stream"]
+
+Progress = Callable[[int], None] | None
+
+
+class Proof(NamedTuple):
+    """How far the stream is what was imported: groups whose digests match, and the stream's bytes up to there."""
+
+    groups: int
+    length: int
+    whole: bool
+
+
+def check_stream(c: Checked, structure: Structure, findings: Findings, progress: Progress) -> Proof:
+    """Join the stream, and compare the digest at the end of each group. Stops where something is damaged."""
+    digest = StreamDigest()
+    try:
+        return _prove(c, structure, digest, findings, progress)
+    finally:
+        digest.close()
+
+
+def _prove(c: Checked, structure: Structure, digest: StreamDigest, findings: Findings, progress: Progress) -> Proof:
+    cursors = {s.id: _Cursor(c, s) for s in c.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)}
+    groups = length = 0
+    wrong: list[int] = []
+    for number in range(c.group_count):
+        if number in structure.lost:
+            return Proof(groups, length, False)
+        try:
+            _join(c, structure, number, cursors, digest, progress)
+        except FormatError as error:  # a slot that leads nowhere; it is found by itself, with its page
+            findings.error("page", f"group {number}", error)
+            return Proof(groups, length, False)
+        if c.bad:
+            return Proof(groups, length, False)
+        if digest.digest() != c.trail(number).header.digest:
+            wrong.append(number)
+        elif not wrong:
+            groups, length = number + 1, digest.length
+    if wrong:
+        text = f"{len(wrong)} group digests are not those of the stream, the first of group {wrong[0]}"
+        findings.say("digest", f"group {wrong[0]}", text)
+    whole = digest.digest() == c.footer.stream_digest
+    if not whole:
+        text = f"the stream's SHA-256 is {digest.digest().hex()}, the footer says {c.footer.stream_digest.hex()}"
+        findings.say("digest", "footer", text)
+    return Proof(groups, length, whole)
+
+
+def _join(
+    c: Checked,
+    structure: Structure,
+    group: int,
+    cursors: dict[int, _Cursor],
+    digest: StreamDigest,
+    progress: Progress,
+) -> None:
+    """The stream's bytes of a group; stops behind the first damaged block."""
+    for runs in runs_of_group(c, structure, group):
+        for run in runs.tolist():
+            for chunk in cursors[run >> 48].take(run & f.ADDRESS_MASK):
+                digest.update(chunk)
+            if c.bad:
+                return
+        if progress is not None:
+            progress(digest.length)
+
+
+def check_blocks(c: Checked, structure: Structure, progress: Progress, done: int) -> None:
+    """The blocks that the stream did not lead to."""
+    for number, pieces in structure.pieces.items():
+        section = c.sections[number]
+        for piece in pieces:
+            if piece.group in structure.lost:
+                continue
+            for index in _unseen(c, section, piece):
+                if section.role < len(f.ROLE_NAMES):
+                    c.block(section, piece, index)
+                else:
+                    _check_unknown(c, section, piece, index)
+            if progress is not None:
+                done += piece.length
+                progress(done)
+
+
+def _unseen(c: Checked, section: f.Section, piece: f.PieceEntry) -> Iterator[int]:
+    seen, at = c.seen_of(section, piece), -1
+    while (at := seen.find(UNSEEN, at + 1)) >= 0:
+        yield at
+
+
+def _check_unknown(c: Checked, section: f.Section, piece: f.PieceEntry, index: int) -> None:
+    """A block of a role from the future: its checksum is all that can be asked."""
+    offset, stored, _, check = c._place(piece, index, section)
+    c.blocks_read += 1
+    with c.findings.watching("block", f"section {section.name}, block {index}, offset {offset}"):
+        check_block(c.source.read(offset, stored), check, f"offset {offset}")
