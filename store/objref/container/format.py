@@ -270,9 +270,10 @@ def check_superblock(data: bytes) -> None:
     if check != xxh3(data[:-8]):
         raise IntegrityError(f"superblock at offset 0: checksum {xxh3(data[:-8]):016x}, expected {check:016x}")
     if major != MAJOR:
-        raise UnsupportedError(f"format version {major}.{minor}: this objref reads version {MAJOR}")
+        raise UnsupportedError(f"format version {major}.{minor}: this objref reads version {MAJOR} (R3)")
     if incompatible:
-        raise UnsupportedError(f"superblock: unknown incompatible features {incompatible:#x}: a newer objref is needed")
+        text = f"superblock: unknown incompatible features {incompatible:#x}: a newer objref is needed (R4)"
+        raise UnsupportedError(text)
     _zero("superblock", 20, zero)
 
 

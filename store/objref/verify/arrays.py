@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from objref_index import Column
 
-__all__ = ["PART", "Ints", "parts", "window"]
+__all__ = ["PART", "Ints", "different", "parts", "window"]
 
 Ints = npt.NDArray[Any]
 PART = 1 << 16
@@ -21,6 +21,14 @@ DTYPES = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8"}
 def parts(count: int) -> Iterator[tuple[int, int]]:
     """(start, stop) of the parts of `count` entries."""
     return ((start, min(start + PART, count)) for start in range(0, count, PART))
+
+
+def different(values: Ints) -> list[int]:
+    """The different values; they are mostly all the same."""
+    if len(values) and (values == values[0]).all():
+        return [int(values[0])]
+    found: list[int] = np.unique(values).tolist()
+    return found
 
 
 def window(column: Column, start: int, stop: int) -> Ints:

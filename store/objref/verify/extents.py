@@ -45,17 +45,27 @@ class ExtentWalk:
         self._count = len(column) // EXTENT_WORDS if column is not None else 0
         self._findings = findings
         self._next = 0
+        self._wrong: list[int] = []
+        self.broken = False
+        """Whether the table is damaged: then it cannot be walked, only asked for single lists."""
+
+    def take_wrong(self) -> list[int]:
+        """Objects whose lists were wrong since the last call."""
+        wrong, self._wrong = self._wrong, []
+        return wrong
 
     def lists(self, owners: Ints, heads: Ints, lengths: Ints) -> Iterator[Rows]:
         """The extents of these objects, whose rows name these heads; wrong ones are found and left out."""
         left = _Lists(owners, heads.astype(np.int64), lengths)
         while len(left.owners):
             head = int(left.heads[0])
+            if not head < self._count:
+                self._say(int(left.owners[0]), f"its list is row {head} of {self._count}")
+                left = _Lists(*(column[1:] for column in left))
+                continue
             if head != self._next:
-                self._say(int(left.owners[0]), f"its list is row {head}, the list before it ends at {self._next}")
-                if not 0 <= head < self._count:
-                    left = _Lists(*(column[1:] for column in left))
-                    continue
+                text = f"its list is row {head}, the list before it ends at {self._next} (R18)"
+                self._findings.say("extents", f"object #{int(left.owners[0])}", text, "R18")
                 self._next = head
             done = yield from self._some(left)
             left = _Lists(*(column[done:] for column in left))
@@ -132,7 +142,8 @@ class ExtentWalk:
         self._next = head + 1 + count
 
     def _say(self, owner: int, text: str) -> None:
-        self._findings.add(Finding("extents", f"object {owner}", f"{text} (R18)", ("R18",), (f"#{owner}",), 1))
+        self._wrong.append(owner)
+        self._findings.add(Finding("extents", f"object #{owner}", f"{text} (R18)", ("R18",), (f"#{owner}",), 1))
 
 
 def _misplaced(at: Ints, lengths: Ints, first: Ints, sparse: Ints) -> Ints:

@@ -30,6 +30,7 @@ def check_space(container: Any, entry: Any, objects: int, findings: Findings, ki
     """One space. `kinds_of` is told the kind of each object that has its key here."""
     where = f"space {entry.layer}/{entry.name}"
     with findings.watching("keys", where):
+        _ = container.byte_keys(entry) if entry.form == FORM_BYTES else container.int_keys(entry)  # its shape is sound
         columns = container.key_columns(entry)
         space = _Space(entry, where, columns, findings)
         if entry.form == FORM_BYTES:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from objref.container.checking import Bytes
-from objref.findings import Finding, Findings
-from objref.verify.arrays import Ints, parts, window
+from objref.errors import FormatError
+from objref.findings import Finding, Findings, finding_of
+from objref.verify.arrays import Ints, different, parts, window
 from objref.verify.extents import ExtentWalk, Rows
-from objref.verify.names import NAMED, names_of
+from objref.verify.names import NAMED, name_of, names_of
 from objref.verify.sums import PairSums
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE
 
@@ -19,7 +21,7 @@ __all__ = ["check_objects"]
 
 MASK, SHIFT = np.uint64(ADDRESS_MASK), np.uint64(48)
 KINDS = 1 << 16
-HALF = np.uint64(24)
+HALF = np.uint64((1 << 24) - 1)
 PAIRS = 1 << 20
 """Pairs of object and damage that are told apart at once; of more, objects are counted but not told apart by cause."""
 
@@ -36,73 +38,129 @@ class _Census:
 
     def kinds(self, kinds: Ints, lengths: Ints) -> None:
         """A part of the table. Lengths in two halves, so that no sum is rounded."""
-        self.objects += np.bincount(kinds, minlength=KINDS)
-        low = np.bincount(kinds, (lengths & np.uint64((1 << 24) - 1)).astype(float), KINDS)
-        high = np.bincount(kinds, (lengths >> HALF).astype(float), KINDS)
-        for kind in np.unique(kinds).tolist():
-            self.bytes[kind] += int(low[kind]) + (int(high[kind]) << 24)
+        low, high = lengths & HALF, lengths >> np.uint64(24)
+        for kind in different(kinds):
+            mine = kinds == kind
+            self.objects[kind] += int(np.count_nonzero(mine))
+            self.bytes[kind] += int(low[mine].sum()) + (int(high[mine].sum()) << 24)
 
 
-def check_objects(image: Any, known: Bytes, findings: Findings, kinds_of: PairSums) -> int:
-    """Check all rows. Adds the damage of `known` to the findings, with the objects that it touches; returns how many
-    those are. `kinds_of` is told the kind of each object."""
+def check_objects(image: Any, known: Bytes, findings: Findings, kinds_of: PairSums) -> tuple[int, bool]:
+    """Check all rows. Adds the damage of `known` to the findings, with the objects that it touches.
+
+    Returns how many objects are touched, and whether all rows were there. `kinds_of` is told the kind of each object.
+    """
     census = _Census(len(known.damage.causes))
-    walk = ExtentWalk(image.container.column("extents"), findings)
-    words = image.container.column("objects")
+    check = _Check(image, known, findings, census, ExtentWalk(image.container.column("extents"), findings), kinds_of)
+    words, lost = image.container.column("objects"), 0
     for start, stop in parts(len(image)):
-        with findings.watching("objects", f"objects {start}…{stop - 1}"):
-            rows = window(words, 2 * start, 2 * stop).reshape(-1, 2)
-            _check_part(image, known, findings, census, walk, start, rows, kinds_of)
-    with findings.watching("extents", "table extents"):
-        walk.finish()
-    _report_kinds(image, findings, census)
+        try:
+            check.part(start, window(words, 2 * start, 2 * stop).reshape(-1, 2))
+        except FormatError:
+            lost += check.by_stripe(words, start, stop)
+    if not lost:
+        check.finish()
     for cause, number, ordinals in zip(known.damage.causes, census.affected.tolist(), census.named, strict=True):
         findings.add(cause._replace(objrefs=names_of(image, ordinals), affected=number))
-    return census.touched
+    return census.touched + lost, not lost
 
 
-def _check_part(
-    image: Any,
-    known: Bytes,
-    findings: Findings,
-    census: _Census,
-    walk: ExtentWalk,
-    start: int,
-    rows: Ints,
-    kinds_of: PairSums,
-) -> None:
-    ordinals = np.arange(start, start + len(rows))
-    sections = (rows[:, 0] >> SHIFT).astype(np.int64)
-    kinds, lengths = (rows[:, 1] >> SHIFT).astype(np.int64), rows[:, 1] & MASK
-    census.kinds(kinds, lengths)
-    kinds_of.add(ordinals, kinds)
-    lost = np.flatnonzero((sections == NOWHERE) & (lengths > 0))
-    if len(lost):
-        _blame(image, findings, ordinals[lost], "lie nowhere, but have bytes (R17)")
-    listed, direct = sections == LISTED, (sections != NOWHERE) & (sections != LISTED)
-    found = [Rows(ordinals[direct], rows[direct, 0], lengths[direct])]
-    with findings.watching("extents", "table extents"):
-        found += walk.lists(ordinals[listed], rows[listed, 0] & MASK, lengths[listed])
-    touched = np.zeros(len(rows), bool)
-    touched[lost] = True
-    for some in found:
-        for ordinal in _check_places(image, known, findings, census, some):
-            touched[ordinal - start] = True
-    census.touched += int(touched.sum())
+class _Check(NamedTuple):
+    """What a part of the table is checked with."""
+
+    image: Any
+    known: Bytes
+    findings: Findings
+    census: _Census
+    walk: ExtentWalk
+    kinds_of: PairSums
+
+    def part(self, start: int, rows: Ints) -> None:
+        """Rows of objects from `start`."""
+        ordinals = np.arange(start, start + len(rows))
+        sections = (rows[:, 0] >> SHIFT).astype(np.int64)
+        kinds, lengths = (rows[:, 1] >> SHIFT).astype(np.int64), rows[:, 1] & MASK
+        self.census.kinds(kinds, lengths)
+        self.kinds_of.add(ordinals, kinds)
+        touched = (sections == NOWHERE) & ((lengths > 0) | (rows[:, 0] > 0))
+        if touched.any():
+            text = "lies nowhere, but has a length or an address (R17)"
+            _blame(self.image, self.findings, ordinals[touched], text)
+        listed, direct = sections == LISTED, (sections != NOWHERE) & (sections != LISTED)
+        found = [Rows(ordinals[direct], rows[direct, 0], lengths[direct])]
+        wrong: list[int] = []
+        found += _lists(self, ordinals[listed], rows[listed], lengths[listed], wrong)
+        for odd in (np.array(wrong, np.int64), *chain.from_iterable(_check_places(self, some) for some in found)):
+            touched[odd - start] = True
+        self.census.touched += int(touched.sum())
+
+    def by_stripe(self, words: Any, start: int, stop: int) -> int:
+        """A part with damage in it, as far as its stripes are whole; returns how many objects are lost."""
+        step, lost = words.stripe_values // 2, 0
+        for first in range(start, stop, step):
+            last = min(first + step, stop)
+            try:
+                rows = window(words, 2 * first, 2 * last).reshape(-1, 2)
+            except FormatError as error:
+                found = finding_of("objects", f"objects #{first}…#{last - 1}", error)
+                self.findings.add(found._replace(objrefs=(f"#{first}", f"#{last - 1}"), affected=last - first))
+                lost += last - first
+                self.walk.broken = True
+            else:
+                self.part(first, rows)
+        return lost
+
+    def finish(self) -> None:
+        """All rows were there: nothing may be left in the extents table, and they can be counted."""
+        if not self.walk.broken:
+            self.walk.finish()
+        _report_kinds(self.image, self.findings, self.census)
 
 
-def _blame(image: Any, findings: Findings, ordinals: Ints, text: str, *rules: str) -> None:
+# -- lists of extents ---------------------------------------------------------------------------------------
+
+
+def _lists(check: _Check, owners: Ints, rows: Ints, lengths: Ints, wrong: list[int]) -> list[Rows]:
+    """The extents of objects that have several: as a walk through the table, or one by one where that is damaged."""
+    walk = check.walk
+    if not walk.broken:
+        try:
+            found = list(walk.lists(owners, rows[:, 0] & MASK, lengths))
+        except FormatError as error:
+            check.findings.error("extents", "table extents", error)
+            walk.broken = True
+        else:
+            wrong += walk.take_wrong()
+            return found
+    return list(_one_by_one(check, owners.tolist(), wrong))
+
+
+def _one_by_one(check: _Check, owners: list[int], wrong: list[int]) -> Iterator[Rows]:
+    table = check.image.object_table
+    for owner in owners:
+        try:
+            extents = table.extents(table.row(owner)).extents
+        except FormatError as error:
+            name = name_of(check.image, owner)
+            check.findings.add(finding_of("extents", name, error)._replace(objrefs=(name,), affected=1))
+            wrong.append(owner)
+        else:
+            where = np.array([e.section << 48 | e.address for e in extents], np.uint64)
+            yield Rows(np.full(len(extents), owner), where, np.array([e.length for e in extents], np.uint64))
+
+
+def _blame(image: Any, findings: Findings, ordinals: Ints, text: str) -> None:
     names = names_of(image, ordinals)
-    findings.add(Finding("objects", f"object {int(ordinals[0])}", text, rules or ("R17",), names, len(ordinals)))
+    findings.add(Finding("objects", names[0], text, ("R17",), names, len(ordinals)))
 
 
 # -- places -------------------------------------------------------------------------------------------------
 
 
-def _check_places(image: Any, known: Bytes, findings: Findings, census: _Census, rows: Rows) -> Iterator[Ints]:
+def _check_places(check: _Check, rows: Rows) -> Iterator[Ints]:
     """Ordinals whose bytes are not there, or damaged."""
-    sections = (rows.where >> SHIFT).astype(np.int64)
-    for number in np.unique(sections).tolist():
+    sections, known = (rows.where >> SHIFT).astype(np.int64), check.known
+    for number in different(sections):
         if number == NOWHERE:  # a run of zero bytes
             continue
         mine = (sections == number) & (rows.lengths > 0)
@@ -110,14 +168,10 @@ def _check_places(image: Any, known: Bytes, findings: Findings, census: _Census,
         outside = _outside(known, number, some)
         if outside.any():
             yield (odd := np.unique(some.owners[outside]))
-            _blame(
-                image,
-                findings,
-                odd,
-                f"{len(odd)} objects name addresses of section {number} that belong to nothing (R17)",
-            )
+            text = f"names addresses of section {number} that belong to nothing (R17)"
+            _blame(check.image, check.findings, odd, text)
         if number in known.damage.spans:
-            yield _touched(known, number, some, census)
+            yield _touched(known, number, some, check.census)
 
 
 def _outside(known: Bytes, number: int, rows: Rows) -> Ints:

@@ -81,13 +81,16 @@ def verify_image(
 
 def _check_index(image: Image, known: Bytes, findings: Findings) -> int | None:
     """Objects, keys, references, META and notes; returns how many objects are touched."""
-    affected, kinds_of = None, PairSums(len(image))
+    affected, whole, kinds_of = None, False, PairSums(len(image))
     with findings.watching("table", "table objects"):
         _ = image.object_table  # as many rows as the footer says
-        affected = check_objects(image, known, findings, kinds_of)
-    for entry in image.container.spaces:
-        check_space(image.container, entry, len(image), findings, kinds_of)
-    _report_keyless(image, kinds_of, findings)
+        affected, whole = check_objects(image, known, findings, kinds_of)
+    with findings.watching("directory", "directory, spaces"):
+        before = len(findings)
+        for entry in image.container.spaces:
+            check_space(image.container, entry, len(image), findings, kinds_of)
+        if len(findings) == before and whole:
+            _report_keyless(image, kinds_of, findings)
     with findings.watching("references", "references"):
         _ = image.reference_table
         check_references(image, findings)

@@ -57,6 +57,13 @@ def check_container(
         if torn is None:
             return Bytes(None, {}, Damage({}, []), Proof(0, 0, False), 0)
         c = torn
+    try:
+        return _check(c, findings, depth, progress)
+    finally:
+        c.rest()
+
+
+def _check(c: Checked, findings: Findings, depth: Depth, progress: Callable[[int], None] | None) -> Bytes:
     structure = check_structure(c, findings)
     c.adopt(structure.pieces, structure.lost)
     if c.whole:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from objref.container import format as f
 from objref.container.blocks import check_block
 from objref.container.checking.braid import runs_of_group
 from objref.container.checking.opened import UNSEEN, Checked
 from objref.container.checking.structure import Structure
-from objref.container.digest import StreamDigest
-from objref.container.reader import _Cursor
+from objref.container.digest import HANDOVER, StreamDigest
 from objref.errors import FormatError
 from objref.findings import Findings
 
 __all__ = ["Proof", "check_blocks", "check_stream"]
 
+ZEROS = HANDOVER >> f.PAGE_LOG2
+ZERO_PAGES = memoryview(bytes(HANDOVER))
 Progress = Callable[[int], None] | None
 
 
@@ -38,7 +41,7 @@ def check_stream(c: Checked, structure: Structure, findings: Findings, progress:
 
 
 def _prove(c: Checked, structure: Structure, digest: StreamDigest, findings: Findings, progress: Progress) -> Proof:
-    cursors = {s.id: _Cursor(c, s) for s in c.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)}
+    cursors = _cursors(c)
     groups = length = 0
     wrong: list[int] = []
     for number in range(c.group_count):
@@ -65,6 +68,52 @@ def _prove(c: Checked, structure: Structure, digest: StreamDigest, findings: Fin
     return Proof(groups, length, whole)
 
 
+class _Cursor:
+    """Takes a strand's bytes from its start, piece after piece. Mutable."""
+
+    def __init__(self, c: Checked, section: f.Section, pages: f.Section | None) -> None:
+        self._c = c
+        self._section = section
+        self._pages = pages
+        self._spans = [(p.address, p.length) for p in reversed(c.pieces(section.id))]
+
+    def take(self, length: int) -> Iterator[list[bytes | memoryview]]:
+        """The next `length` bytes of the stream, which the braid was found to have."""
+        if self._section.role == f.PAGE_TABLE:
+            for slots in self._stored(length // f.PAGE * 4):
+                yield from self._of_slots(np.frombuffer(b"".join(slots), "<u4").astype(np.int64))
+        else:
+            yield from self._stored(length)
+
+    def _stored(self, length: int) -> Iterator[list[bytes | memoryview]]:
+        while length:
+            address, have = self._spans.pop()
+            part = min(length, have, HANDOVER)
+            if have > part:
+                self._spans.append((address + part, have - part))
+            yield self._c.span(self._section, address, part)
+            length -= part
+
+    def _of_slots(self, slots: Any) -> Iterator[list[bytes | memoryview]]:
+        """Pages: neighbouring slots, and runs of zero pages, together."""
+        zero, step = slots == f.ZERO_PAGE, np.diff(slots)
+        cuts = np.flatnonzero((step != 1) & ~(zero[1:] & zero[:-1])) + 1
+        starts = np.r_[0, cuts]
+        for first, pages in zip(slots[starts].tolist(), np.diff(np.r_[starts, len(slots)]).tolist(), strict=True):
+            for done in range(0, pages, ZEROS):
+                part = min(ZEROS, pages - done) << f.PAGE_LOG2
+                if first == f.ZERO_PAGE:
+                    yield [ZERO_PAGES[:part]]
+                elif self._pages is not None:
+                    yield self._c.span(self._pages, first + done << f.PAGE_LOG2, part)
+
+
+def _cursors(c: Checked) -> dict[int, _Cursor]:
+    sections = list(c.sections.values())
+    pages = next((s for s in sections if s.role == f.PAGES), None)
+    return {s.id: _Cursor(c, s, pages) for s in sections if s.role in (f.STRAND, f.PAGE_TABLE)}
+
+
 def _join(
     c: Checked,
     structure: Structure,
@@ -73,15 +122,26 @@ def _join(
     digest: StreamDigest,
     progress: Progress,
 ) -> None:
-    """The stream's bytes of a group; stops behind the first damaged block."""
+    """The stream's bytes of a group; stops behind the first damaged block.
+
+    They are handed over joined: the other thread hashes long buffers without asking for the interpreter lock.
+    """
+    held: list[bytes | memoryview] = []
+    size = 0
     for runs in runs_of_group(c, structure, group):
         for run in runs.tolist():
-            for chunk in cursors[run >> 48].take(run & f.ADDRESS_MASK):
-                digest.update(chunk)
+            length = run & f.ADDRESS_MASK
+            for chunks in cursors[run >> 48].take(length):
+                held += chunks
+                size += sum(map(len, chunks))
+                if size >= HANDOVER:
+                    digest.update(b"".join(held))
+                    held, size = [], 0
             if c.bad:
                 return
         if progress is not None:
             progress(digest.length)
+    digest.update(b"".join(held))
 
 
 def check_blocks(c: Checked, structure: Structure, progress: Progress, done: int) -> None:

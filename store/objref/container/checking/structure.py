@@ -93,10 +93,13 @@ def _check_entries(c: Checked, findings: Findings) -> None:
     footer = c.footer
     if footer.groups != c.group_count:
         findings.say("footer", "footer", f"{footer.groups} groups, the directory lists {c.group_count}")
+    for i, role in enumerate(c._entries(f.ROLES)):
+        if role[1] not in b"HSKO":
+            findings.say("directory", f"directory, roles {i}", f"strength {chr(role[1])!r} is none of H, S, K, O")
     for i, section in enumerate(c._entries(f.SECTIONS)):
         if not f.BLOCK_LOG2_MIN <= section[3] <= f.BLOCK_LOG2_MAX:
             findings.say("section", f"directory, sections {i}", f"blocks of 2^{section[3]} bytes (R5)", "R5")
-        if section[5] & f.CRITICAL and section[1] >= len(f.ROLE_NAMES):
+        if section[4] & f.CRITICAL and section[1] >= len(f.ROLE_NAMES):
             text = f"role {section[1]} is critical and unknown to this version: the image cannot be verified"
             findings.say("section", f"directory, sections {i}", text)
 

@@ -10,12 +10,14 @@ from objref.findings import Findings
 
 __all__ = ["check_tables"]
 
+OF_SPACES = ("keys", "ends", "ordinals", "order", "place", "radix")
 SIZES = {"Q": 8, "I": 4, "B": 1}
 
 
 def check_tables(c: Checked, findings: Findings) -> int:
     """Read every table once, stripe by stripe; returns how many bytes they hold."""
     done = 0
+    _check_owners(c, findings)
     for fields in c._entries(f.TABLES):
         entry = f.TableEntry(*fields)
         name = TABLE_NAMES.get(entry.what, f"{entry.what}")
@@ -24,6 +26,19 @@ def check_tables(c: Checked, findings: Findings) -> int:
             _check_table(c, name, entry, findings)
             done += entry.length
     return done
+
+
+def _check_owners(c: Checked, findings: Findings) -> None:
+    """Every image has a META, and tables of keys belong to a space."""
+    spaces = {entry[0] for entry in c._entries(f.SPACES)}
+    tables = [f.TableEntry(*fields) for fields in c._entries(f.TABLES)]
+    if not any((t.what, t.owner) == (f.TABLE_IDS["META"], 0) for t in tables):
+        findings.say("table", "directory, tables", "there is no META")
+    for i, table in enumerate(tables):
+        name = TABLE_NAMES.get(table.what)
+        if name and table.owner not in (spaces if name in OF_SPACES else (0,)):
+            text = f"table {name} of {table.owner}, which is no space" if name in OF_SPACES else f"{name} has an owner"
+            findings.say("table", f"directory, tables {i}", text)
 
 
 def _check_table(c: Checked, name: str, entry: f.TableEntry, findings: Findings) -> None:
