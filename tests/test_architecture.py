@@ -11,7 +11,9 @@ import objref_index
 STORE, INDEX = Path(objref.__file__).parent, Path(objref_index.__file__).parent
 HEAVY = {"numpy", "google", "rich", "dataclasses", "asyncio", "importlib.metadata"}
 LAZY = {"zstandard", "lzma", "bz2", "json", "hashlib"}
-WITHOUT_NUMPY = [path for path in (*STORE.rglob("*.py"), *INDEX.rglob("*.py")) if path.name != "build.py"]
+WITH_NUMPY = ("build.py", "verify", "checking")
+"""Loaded by an import or a verification only, which need it anyway."""
+WITHOUT_NUMPY = [p for p in (*STORE.rglob("*.py"), *INDEX.rglob("*.py")) if not set(p.parts[-2:]) & set(WITH_NUMPY)]
 
 
 def imports(path: Path, *, at_top: bool = False) -> set[str]:

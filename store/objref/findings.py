@@ -36,7 +36,7 @@ class Finding(NamedTuple):
 def finding_of(what: str, where: str, error: FormatError) -> Finding:
     """What a reader raised. The rules are those that its message names."""
     text = str(error)
-    return Finding(what, where, text.removeprefix(f"{where}: "), tuple(RULE.findall(text)))
+    return Finding(what, where, text.removeprefix(where).lstrip(",: "), tuple(RULE.findall(text)))
 
 
 class Findings:

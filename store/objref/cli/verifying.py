@@ -19,6 +19,7 @@ It goes on after damage, names the objects that are touched by it, and says what
 can still be trusted. Exit code 0: nothing is wrong; 4: something is.
 """
 SHOWN = 20
+INDENT = 12
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -50,18 +51,23 @@ def _facts(report: Report) -> dict[str, Any]:
 def _print(report: Report) -> None:
     paint = Paint(sys.stdout)
     for finding in report.findings[:SHOWN]:
-        print(f"{paint('red', finding.what)} {safe(finding.where)}: {safe(finding.text)}")
+        print(f"{paint('red', f'{finding.what:<{INDENT}}')}{safe(finding.where)}")
+        _indented(finding.text)
         if finding.affected:
-            more = f" and {finding.affected - len(finding.objrefs)} more"
-            named = ", ".join(finding.objrefs) + more * (finding.affected > len(finding.objrefs))
-            print(f"  touches {safe(named)}")
+            more = finding.affected - len(finding.objrefs)
+            _indented(f"touches {', '.join(finding.objrefs)}" + (f" and {more} more" if more > 0 else ""))
     left = len(report.findings) + report.findings_left_out - SHOWN
     if left > 0:
-        print(f"and {left} more findings{'; --json has them' if not report.findings_left_out else ''}")
-    if report.sound:
-        print(f"{safe(report.name)}: {paint('green', 'sound')}; {_sound(report)}")
-    else:
-        print(f"{safe(report.name)}: {paint('red', 'damaged')}; {_trusted(report)}")
+        print(f"and {left} more" + (f"; --json has {len(report.findings)} of all" if not report.sound else ""))
+    word, text = ("green", _sound(report)) if report.sound else ("red", _left(report))
+    print(f"{safe(report.name)}: {paint(word, 'sound' if report.sound else 'not sound')}; {text}")
+
+
+def _indented(text: str) -> None:
+    from textwrap import wrap
+
+    for line in wrap(safe(text), 80 - INDENT, break_on_hyphens=False):
+        print(" " * INDENT + line)
 
 
 def _sound(report: Report) -> str:
@@ -71,13 +77,13 @@ def _sound(report: Report) -> str:
     return f"{counts}, {report.blocks} blocks; SHA-256 of {size(report.stream_length)} as imported"
 
 
-def _trusted(report: Report) -> str:
-    """What is left."""
-    parts = []
+def _left(report: Report) -> str:
+    """What can still be trusted."""
     if report.affected is not None:
-        parts.append(f"{report.objects - report.affected} of {report.objects} objects are whole")
-    if report.whole:
-        parts.append("the stream is as imported")
-    elif report.depth == "full":
-        parts.append(f"the stream is proven up to byte {report.proven}")
-    return "; ".join(parts) or "its contents were not read"
+        stream = "the stream is as imported" if report.whole else f"the stream up to byte {report.proven}"
+        return f"{report.objects - report.affected} of {report.objects} objects are whole, {stream}"
+    if report.depth == "quick":
+        return "contents were not read"
+    if report.proven:
+        return f"what leads to its objects is lost, the stream up to byte {report.proven} is as imported"
+    return "nothing of it can be trusted"
