@@ -54,3 +54,9 @@ def test_options(tmp_path: Path) -> None:
     making.write_files_image(tmp_path / "made", 1000)
     sizes = run("options.py", tmp_path, "--objects", "0", "--megabytes", "0", str(tmp_path / "made"))["sizes"]
     assert sizes["made"]["default"] < sizes["made"]["raw"]
+
+
+def test_verify(tmp_path: Path) -> None:
+    results = run("verify.py", tmp_path, "--objects", "2000", "--megabytes", "2", "--rounds", "1")
+    assert results["pages"]["ratio"] > 0
+    assert results["files"]["seconds"]["quick"]["median"] > 0

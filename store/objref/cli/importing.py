@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from objref.cli.terminal import Paint, progress, safe, size
+from objref.cli.terminal import Paint, count, progress, safe, size
 from objref.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ HELP = """\
 Put a checkpoint into one .objref file, in one pass.
 
 SOURCE is a directory that `criu dump` wrote, a checkpoint archive of Podman,
-CRI-O or containerd, any tar of image directories (plain, gzip, zstd, xz, bzip2)
-or, as -, such a tar on standard input. A relative `parent` link of a directory
+CRI-O or containerd, any tar of image directories, or a checkpoint stream of
+another kind that is known (each plain, gzip, zstd, xz or bzip2); as -, any of
+them but a directory on standard input. A relative `parent` link of a directory
 is followed inside the folder that holds it: the older images become layers.
 
 The file appears under its name, mode 0600, only when it is whole. A SOURCE that
@@ -79,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
         share = f", {report.file_length / report.stream_length:.0%}" if report.stream_length else ""
         partial = "partial, " if report.cuts else ""
         print(
-            f"{safe(args.output)}: {partial}{report.objects} objects, {report.references} references; "
+            f"{safe(args.output)}: {partial}{count(report.objects, 'object')}, "
+            f"{count(report.references, 'reference')}; "
             f"{size(report.stream_length)} in {size(report.file_length)}{share}"
         )
     return 0

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from objref.cli.terminal import Paint, progress, safe, size
+from objref.cli.terminal import Paint, count, progress, safe, size, wrapped
 
 if TYPE_CHECKING:
     from objref.verify import Report
@@ -52,10 +52,11 @@ def _print(report: Report) -> None:
     paint = Paint(sys.stdout)
     for finding in report.findings[:SHOWN]:
         print(f"{paint('red', f'{finding.what:<{INDENT}}')}{safe(finding.where)}")
-        _indented(finding.text)
+        print(*wrapped(finding.text, INDENT), sep="\n")
         if finding.affected:
             more = finding.affected - len(finding.objrefs)
-            _indented(f"touches {', '.join(finding.objrefs)}" + (f" and {more} more" if more > 0 else ""))
+            touched = f"touches {', '.join(finding.objrefs)}" + (f" and {more} more" if more > 0 else "")
+            print(*wrapped(touched, INDENT), sep="\n")
     left = len(report.findings) + report.findings_left_out - SHOWN
     if left > 0:
         print(f"and {left} more" + (f"; --json has {len(report.findings)} of all" if not report.sound else ""))
@@ -63,18 +64,11 @@ def _print(report: Report) -> None:
     print(f"{safe(report.name)}: {paint(word, 'sound' if report.sound else 'not sound')}; {text}")
 
 
-def _indented(text: str) -> None:
-    from textwrap import wrap
-
-    for line in wrap(safe(text), 80 - INDENT, break_on_hyphens=False):
-        print(" " * INDENT + line)
-
-
 def _sound(report: Report) -> str:
-    counts = f"{report.objects} objects, {report.references} references"
+    counts = f"{count(report.objects, 'object')}, {count(report.references, 'reference')}"
     if report.depth == "quick":
         return f"{counts}; contents were not read"
-    return f"{counts}, {report.blocks} blocks; SHA-256 of {size(report.stream_length)} as imported"
+    return f"{counts}, {count(report.blocks, 'block')}; SHA-256 of {size(report.stream_length)} as imported"
 
 
 def _left(report: Report) -> str:

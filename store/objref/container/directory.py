@@ -47,7 +47,7 @@ class Directory:
         self._arrays = f.decode_arrays(self._directory)
 
     def _check_front(self) -> None:
-        f.check_superblock(bytes(self.source.read(0, min(f.SUPERBLOCK.size, self.source.length))))
+        f.check_superblock(bytes(self.source.read(0, min(f.SUPERBLOCK.size, self.source.length))), self.source.name)
 
     def _read_directory(self) -> memoryview:
         footer = self.footer

@@ -258,14 +258,15 @@ def encode_superblock() -> bytes:
     return body + CHECK.pack(xxh3(body))
 
 
-def check_superblock(data: bytes) -> None:
-    """Raises if these are not the first 64 bytes of a file that this version reads (R1 to R4)."""
+def check_superblock(data: bytes, name: str) -> None:
+    """Raises if these are not the first 64 bytes of a file that this version reads (R1 to R4). `name` of the file."""
     if not data:
-        raise FormatError("no superblock: the file is empty")
+        raise FormatError(f"{name}: no superblock: the file is empty")
     if data[:8] != SUPERBLOCK_MAGIC:
-        raise FormatError(f"not an objref file: it starts with {data[:8].hex(' ')}, not {SUPERBLOCK_MAGIC.hex(' ')}")
+        found, magic = data[:8].hex(" "), SUPERBLOCK_MAGIC.hex(" ")
+        raise FormatError(f"{name}: not an objref file: it starts with {found}, not {magic}")
     if len(data) < SUPERBLOCK.size:
-        raise FormatError(f"superblock: {len(data)} bytes, expected {SUPERBLOCK.size}")
+        raise FormatError(f"{name}: superblock: {len(data)} bytes, expected {SUPERBLOCK.size}")
     _, major, minor, incompatible, _, zero, check = SUPERBLOCK.unpack(data)
     if check != xxh3(data[:-8]):
         raise IntegrityError(f"superblock at offset 0: checksum {xxh3(data[:-8]):016x}, expected {check:016x}")

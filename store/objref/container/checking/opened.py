@@ -12,7 +12,7 @@ from objref.container.directory import _Pieces
 from objref.container.reader import Container
 from objref.container.source import Source
 from objref.errors import FormatError, UnsupportedError
-from objref.findings import Findings
+from objref.findings import Findings, finding_of
 from objref.limits import Limits
 
 __all__ = ["BAD", "GOOD", "UNSEEN", "Checked"]
@@ -67,7 +67,8 @@ class Checked(Container):
         except UnsupportedError:  # nobody knows where its footer is
             raise
         except FormatError as error:
-            self.findings.error("superblock", "offset 0", error)
+            found = finding_of("superblock", "offset 0", error)
+            self.findings.add(found._replace(text=found.text.removeprefix(f"{self.source.name}: ")))
 
     @property
     def group_count(self) -> int:
