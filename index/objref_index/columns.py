@@ -68,6 +68,15 @@ class Column:
             found = self._stripes[k] = cast(self._load(k), self._word)
         return found
 
+    def fresh(self, k: int) -> memoryview:
+        """Stripe k, loaded and checked again, and not remembered: for one look at all of a long table."""
+        return cast(self._load(k), self._word)
+
+    @property
+    def stripe_values(self) -> int:
+        """How many integers a whole stripe has."""
+        return self._mask + 1
+
     def values(self, start: int, stop: int) -> list[int]:
         """Values start…stop-1 at once."""
         found: list[int] = []

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from objref.object import Object, Reference
     from objref.restore import Maker, Restored
     from objref.space import Space
+    from objref.verify import verify_image
 
 __all__ = [
     "Closure",
@@ -65,6 +66,7 @@ __all__ = [
     "export_image",
     "import_image",
     "open",
+    "verify_image",
 ]
 
 _HOMES = {
@@ -82,6 +84,7 @@ _HOMES = {
     "convert_stream": "converter",
     "export_image": "exporter",
     "import_image": "importer",
+    "verify_image": "verify",
 }
 
 

@@ -54,9 +54,18 @@ def export_image(
         if form == "directory":
             raise UsageError("a directory cannot be written to a pipe: name a folder, or leave the form at tar")
         return _to_pipe(stream, dest)
+    kind = image.meta.get("source", {}).get("kind")
+    if form == "directory" and kind == "stream":
+        raise UsageError("the source was no archive but one stream: it comes back as one file (form tar)")
+    if form == "directory" and image.partial:
+        raise UsageError("a partial image has the front part of an archive only: export it as tar")
     if form == "auto":
-        form = "directory" if image.meta.get("source", {}).get("kind") == "directory" else "tar"
-    return _to_directory(image, stream, dest) if form == "directory" else _to_file(stream, dest, replace)
+        form = "directory" if kind == "directory" else "tar"
+    if form == "directory":
+        return _to_directory(image, stream, dest)
+    if os.path.isdir(dest):
+        raise UsageError(f"{os.fsdecode(dest)}: is a directory, and this comes back as one file: name it")
+    return _to_file(stream, dest, replace)
 
 
 def _counted(stream: Iterator[Any], progress: Callable[[int], None] | None) -> Iterator[bytes | memoryview]:

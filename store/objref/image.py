@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from objref.graph import Closure, Root, Roots
     from objref.restore import Made, Maker, Restored
 
-__all__ = ["Image", "open_image"]
+__all__ = ["Image", "open_image", "open_source"]
 
 LAYER_DIGITS = 5
 
@@ -46,20 +46,23 @@ def open_image(
     ...     image["task:100"].kind
     'task'
     """
-    source: Source
-    if isinstance(image, bytes | bytearray | memoryview):
-        source = BytesSource(image)
-    elif isinstance(image, str | os.PathLike):
-        source = open_path(image, access)
-    elif hasattr(image, "seek") and hasattr(image, "read"):
-        source = FileSource(image)
-    else:
-        raise UsageError(f"an image is a path, bytes or a binary file object, not {image!r}")
+    source = open_source(image, access)
     try:
         return Image(Container(source, limits))
     except BaseException:
         source.close()
         raise
+
+
+def open_source(image: str | os.PathLike[str] | bytes | BinaryIO, access: str) -> Source:
+    """What to read an image from; see `open_image`."""
+    if isinstance(image, bytes | bytearray | memoryview):
+        return BytesSource(image)
+    if isinstance(image, str | os.PathLike):
+        return open_path(image, access)
+    if hasattr(image, "seek") and hasattr(image, "read"):
+        return FileSource(image)
+    raise UsageError(f"an image is a path, bytes or a binary file object, not {image!r}")
 
 
 class Image:
@@ -126,6 +129,13 @@ class Image:
         """Folder of each layer in the source, newest first."""
         found = self.meta.get("layers", [])
         return [str(path) for path in found] if isinstance(found, list) else []
+
+    @property
+    def partial(self) -> list[str]:
+        """Where the source was cut and what is missing; empty when all of it arrived."""
+        found = self.meta.get("partial", [])
+        cuts = [cut for cut in found if isinstance(cut, dict)] if isinstance(found, list) else []
+        return [": ".join(str(cut[name]) for name in ("where", "text") if cut.get(name)) for cut in cuts]
 
     def notes(self) -> list[dict[str, str]]:
         """What the import noticed: dicts of `what`, `where`, `text`."""

@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 from objref.archive.sources import open_source
 from objref.container import format as f
@@ -21,7 +21,7 @@ from objref.container.writer import ContainerWriter, Options, TableData
 from objref.dialects import events as ev
 from objref.dialects.dialect import Dialect
 from objref.dialects.registry import find, is_known
-from objref.errors import LimitError
+from objref.errors import LimitError, TruncatedError, UsageError
 from objref.limits import DEFAULT, Limits
 from objref_index import FORM_BYTES
 from objref_index.build import Alias, Columns, Index
@@ -32,6 +32,12 @@ __all__ = ["Options", "Report", "import_image"]
 SEPARATORS = (",", ":")
 NOTE_TEXT = 1024
 """Characters of a note's name and of its text: names in a tar may have a megabyte, and readers take 64 MiB of notes."""
+
+
+CUTS = 100
+"""Places where a stream is cut that META tells of: it has one, or two when it was compressed."""
+
+Partial = Literal["refuse", "keep"]
 
 
 class Report(NamedTuple):
@@ -46,6 +52,8 @@ class Report(NamedTuple):
     dangling: int
     notes: list[ev.Note]
     notes_left_out: int
+    cuts: list[ev.Note]
+    """Where the source ends too early and what is missing; empty when it is whole."""
 
 
 def import_image(
@@ -54,31 +62,41 @@ def import_image(
     *,
     options: Options | None = None,
     parent_root: str | os.PathLike[str] | None = None,
+    partial: Partial = "refuse",
     replace: bool = False,
     limits: Limits = DEFAULT,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Read a CRIU image directory, or a tar of it (plain, gzip, zstd, xz, bzip2), once, and write it to one file.
+    """Read a checkpoint once, and write it to one file: a CRIU image directory, or a tar of it or a stream of another
+    dialect (plain, gzip, zstd, xz, bzip2).
 
     source       a directory, a file, or a binary file object such as a pipe
     image        the file to make; it appears only when it is whole
     options      how to store it
     parent_root  how far `parent` links of a directory may lead; default: the folder that holds the directory
+    partial      what becomes of a source that is cut: "refuse" it, or "keep" what arrived whole, as an image that
+                 says what is missing
     replace      whether an existing file may be replaced
     progress     called with the number of stream bytes done, about once a MiB
 
     Errors: UsageError (a destination in use, a source that is no image), SourceError (the system refused),
-    FormatError (a damaged archive). After an error nothing is left under the final name.
+    TruncatedError (a source that is cut), FormatError (a damaged archive). After an error nothing is left under the
+    final name.
     """
+    if partial not in ("refuse", "keep"):
+        raise UsageError(f'partial must be "refuse" or "keep", not {partial!r}')
     options = options or Options()
-    skipped: list[ev.Note] = []
+    noticed: list[ev.Note] = []
 
     def on_skip(name: bytes, reason: str) -> None:
-        skipped.append(ev.Note("skipped", os.fsdecode(name), reason))
+        noticed.append(ev.Note("skipped", os.fsdecode(name), reason))
+
+    def on_cut(text: str) -> None:
+        noticed.append(ev.Note(ev.CUT, "", text))
 
     with (
         Output(image, replace=replace) as output,
-        open_source(source, root=parent_root, on_skip=on_skip, known=is_known, limits=limits) as stream,
+        open_source(source, root=parent_root, on_skip=on_skip, on_cut=on_cut, known=is_known, limits=limits) as stream,
     ):
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
         try:
@@ -93,12 +111,19 @@ def import_image(
                 if progress is not None:
                     progress(writer.stream_length)
             collector.take(splitter.finish())
-            collector.take(skipped)
+            collector.take(noticed)
+            if collector.cuts and partial == "refuse":
+                raise _refused(stream.name, collector.cuts)
             report = collector.finish(_about_source(stream))
         finally:
             writer.close()
         output.commit()
     return report._replace(path=os.fspath(image))
+
+
+def _refused(name: str, cuts: list[ev.Note]) -> TruncatedError:
+    texts = "; ".join(f"{cut.where}: {cut.text}" if cut.where else cut.text for cut in cuts)
+    return TruncatedError(f'{name}: {texts}; --keep-partial (partial="keep") imports what is there')
 
 
 def _about_source(stream: Any) -> dict[str, Any]:
@@ -153,6 +178,8 @@ class _Collector:
         self._last = 0
         self._notes: list[ev.Note] = []
         self._notes_left_out = 0
+        self.cuts: list[ev.Note] = []
+        """Where the stream is cut."""
         self._layers: list[str] = []
         self._late: list[ev.Retarget | ev.Forget] = []
         self._numbers: list[int] | None = None
@@ -277,8 +304,11 @@ class _Collector:
         self._numbers, self._layers = layers.numbers, layers.paths
 
     def _note(self, note: ev.Note) -> None:
+        note = ev.Note(note.what, _short(note.where), _short(note.text))
+        if note.what == ev.CUT and len(self.cuts) < CUTS:
+            self.cuts.append(note)
         if len(self._notes) < self._limits.notes:
-            self._notes.append(ev.Note(note.what, _short(note.where), _short(note.text)))
+            self._notes.append(note)
         else:
             self._notes_left_out += 1
 
@@ -307,7 +337,7 @@ class _Collector:
         )
         return Report(
             "", footer.stream_length, footer.stream_digest.hex(), footer.file_length, index.objects, index.references,
-            index.dangling, self._notes, self._notes_left_out,
+            index.dangling, self._notes, self._notes_left_out, self.cuts,
         )  # fmt: skip
 
     def _report_claims(self, index: Index) -> None:
@@ -354,6 +384,7 @@ class _Collector:
             "layers": self._layers,
             "pages": {"all": seen.pages, "zero": seen.zero, "repeated": seen.repeated, "cap_reached": seen.full},
             "notes_left_out": self._notes_left_out,
+            "partial": [{"where": cut.where, "text": cut.text} for cut in self.cuts],
         }
 
 

@@ -41,3 +41,10 @@ def test_the_command_line_takes_it_compressed_from_a_pipe(data: bytes, tmp_path:
     assert exported.stdout == data
     listed = subprocess.run([*run, "ls", tmp_path / "x.objref", "task"], capture_output=True, check=True, timeout=60)
     assert len(listed.stdout.splitlines()) == 40
+
+
+def test_a_stream_comes_back_as_a_file_only(tmp_path: Path) -> None:
+    """What has no members cannot become a directory."""
+    objref.import_image(io.BytesIO(bytes(realistic(3))), tmp_path / "x.objref")
+    with objref.open(tmp_path / "x.objref") as image, pytest.raises(objref.UsageError, match="one stream"):
+        image.export(tmp_path / "d", form="directory")

@@ -132,6 +132,7 @@ def _member(source: Input, name: str, decoder: _Decoder) -> Iterator[bytes]:
             before = source.position
             data = source.read(STEP)
             if not data:
+                yield from _held_back(decoder)
                 raise source.error(TruncatedError, f"the {name} data ends too early")
         try:
             piece = decoder.decompress(data, CHUNK)
@@ -143,6 +144,12 @@ def _member(source: Input, name: str, decoder: _Decoder) -> Iterator[bytes]:
         if piece:
             yield piece
     source.put_back(decoder.unused_data)
+
+
+def _held_back(decoder: _Decoder) -> Iterator[bytes]:
+    """What a decoder can still give without further input: zlib keeps the rest of a match that did not fit."""
+    while piece := decoder.decompress(b"", CHUNK):
+        yield piece
 
 
 def _skip_zeros(source: Input) -> int:

@@ -79,11 +79,11 @@ def _zstd_frame(source: Input, context: zstandard.ZstdDecompressor) -> Iterator[
     last = False
     while not last:
         last, block = _zstd_block(source)
-        if last and has_checksum:
-            block += _exactly(source, 4)
         piece = decoder.decompress(block)
         if piece:
             yield piece
+    if has_checksum:
+        decoder.decompress(_exactly(source, 4))
     if not decoder.eof:
         raise source.error(FormatError, "damaged zstd data: the frame does not end with its last block")
 

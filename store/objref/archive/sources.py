@@ -26,12 +26,14 @@ from objref.errors import FormatError, TruncatedError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
 __all__ = ["Source", "open_source"]
 
 Kind = Literal["directory", "tar", "stream"]
+OnCut = Callable[[str], None]
+"""Told where compressed data ends too early; what was decoded up to there is the stream. May raise."""
 Known = Callable[[bytes], bool]
 
 READ = 1 << 18  # uncompressed bytes taken at a time: from pipes 1.7 times as fast as whole chunks
@@ -78,18 +80,19 @@ def open_source(
     *,
     root: AnyPath | None = None,
     on_skip: OnSkip = refuse,
+    on_cut: OnCut | None = None,
     known: Known = lambda head: False,
     limits: Limits = DEFAULT,
 ) -> Source:
     """Open a directory, a file or a binary file object (for standard input: `sys.stdin.buffer`).
 
     `root`, `on_skip`: see `directory_parents.image_roots` and `directory.read_directory`; without `on_skip`,
-    what cannot be kept is an error. Errors, here and while iterating: SourceError if the system refuses or a
-    file changes, TruncatedError and FormatError with the place in the compressed input, UnsupportedError,
-    LimitError.
+    what cannot be kept is an error. Without `on_cut` compressed data that ends too early is one, too. Errors, here
+    and while iterating: SourceError if the system refuses or a file changes, TruncatedError and FormatError with
+    the place in the compressed input, UnsupportedError, LimitError.
     """
     if not isinstance(source, str | bytes | os.PathLike):
-        return _open_stream(source, str(getattr(source, "name", "input")), lambda: None, known)
+        return _open_stream(source, str(getattr(source, "name", "input")), lambda: None, known, on_cut)
     if os.path.isdir(source):
         folder, names = image_roots(source, root, on_skip=on_skip, limits=limits)
         pieces = read_directory(folder, only=names, on_skip=on_skip)
@@ -97,13 +100,13 @@ def open_source(
     with naming(os.fsencode(source)):
         file = open(source, "rb", buffering=0)  # noqa: SIM115 - the Source closes it
     try:
-        return _open_stream(file, os.fsdecode(source), file.close, known)
+        return _open_stream(file, os.fsdecode(source), file.close, known, on_cut)
     except BaseException:
         file.close()
         raise
 
 
-def _open_stream(file: Readable, name: str, close: Callable[[], None], known: Known) -> Source:
+def _open_stream(file: Readable, name: str, close: Callable[[], None], known: Known, on_cut: OnCut | None) -> Source:
     _widen_pipe(file)
     source = Input(file, name)
     head = source.peek(BLOCK)
@@ -114,11 +117,29 @@ def _open_stream(file: Readable, name: str, close: Callable[[], None], known: Kn
     compression = next((codec for codec in COMPRESSIONS if codec.starts(head)), None)
     if compression is None:
         _explain(head, name)
-    pieces, head = _peek_pieces(compression.decode(source), BLOCK)
+    cut: list[TruncatedError] = []
+    pieces, head = _peek_pieces(_to_cut(compression.decode(source), cut), BLOCK)
     kind = _kind(head, known)
     if kind is None:
-        _explain(head, f"{name} ({compression.name})")
-    return Source(name, kind, compression.name, pieces, close)
+        _explain(head, f"{name} ({compression.name})", cut)
+    return Source(name, kind, compression.name, _telling(pieces, cut, name, on_cut), close)
+
+
+def _to_cut(pieces: Iterator[bytes], cut: list[TruncatedError]) -> Iterator[bytes]:
+    """The pieces up to where the compressed data ends too early, if it does."""
+    try:
+        yield from pieces
+    except TruncatedError as error:
+        cut.append(error)
+
+
+def _telling(pieces: Iterator[bytes], cut: list[TruncatedError], name: str, on_cut: OnCut | None) -> Iterator[bytes]:
+    """The same pieces; at their end it is told, or raised, that there should be more."""
+    yield from pieces
+    for error in cut:
+        if on_cut is None:
+            raise error
+        on_cut(str(error).removeprefix(f"{name}: "))
 
 
 def _kind(head: bytes, known: Known) -> Kind | None:
@@ -224,8 +245,10 @@ HINTS = (
 )
 
 
-def _explain(head: bytes, name: str) -> NoReturn:
+def _explain(head: bytes, name: str, cut: Sequence[TruncatedError] = ()) -> NoReturn:
     """Say what was found instead of a tar."""
+    if cut and len(head) < BLOCK:
+        raise TruncatedError(f"{cut[0]}: nothing that could be kept came before")
     unsupported = _known(head, UNSUPPORTED)
     if unsupported:
         raise UnsupportedError(f"{name}: found {unsupported}; gzip, zstd, xz, bzip2 or plain tar can be read")

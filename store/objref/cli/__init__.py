@@ -24,6 +24,7 @@ VERBS = {
     "ls": ("listing", "list objects"),
     "get": ("getting", "write the bytes of one object, or a range of them"),
     "show": ("showing", "show objects for reading, or as the JSON of `crit show`"),
+    "verify": ("verifying", "check that an image is what it says, byte for byte"),
     "refs": ("referring", "show what an object refers to, and what refers to it"),
     "graph": ("picturing", "draw objects and references with Graphviz"),
     "convert": ("converting", "a stream in another layout of its format, pipe to pipe"),
@@ -45,13 +46,19 @@ Exit codes: 0 done, 2 usage, 3 no such object, 4 damaged or foreign bytes,
 """
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def format_help(self) -> str:
+        self._action_max_length += 2  # it forgets that verbs are indented, and breaks the line of the longest
+        return super().format_help()
+
+
 def _formatter(prog: str) -> argparse.HelpFormatter:
     """With a width, so that argparse does not import shutil (and with it bz2 and lzma) at every start."""
     try:
         columns = os.get_terminal_size().columns
     except OSError:
         columns = 80
-    return argparse.RawDescriptionHelpFormatter(prog, width=max(min(columns, 100) - 2, 40))
+    return _Formatter(prog, width=max(min(columns, 100) - 2, 40))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,6 +97,8 @@ def main(argv: list[str] | None = None) -> int:
         return int(import_module("objref.cli.completion").complete(arguments[1:]))
     verb = arguments[0] if arguments and arguments[0] in VERBS else None
     parser = build_parser(verb or "")
+    if verb is None and arguments and not arguments[0].startswith("-"):
+        parser.error(f"no verb {arguments[0]!r}; there is: {', '.join(VERBS)}")
     args = parser.parse_args(arguments)
     if args.version:
         print(_versions())

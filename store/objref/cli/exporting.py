@@ -12,19 +12,27 @@ HELP = """\
 Give the original back, byte for byte; its SHA-256 is checked on the way.
 
 A directory comes back as a directory (names, contents, modes, owners when root,
-times, links, holes), an archive as the uncompressed tar. `-o -` writes a tar to
-standard output in both cases: `objref export x.objref -o - | tar x`.
+times, links, holes), an archive as the uncompressed tar, any other stream as it
+was. `-o -` writes to standard output, of a directory its tar:
+
+  objref export x.objref -o restored
+  objref export x.objref -o - | tar x
+  objref export x.objref --as directory -o restored    an archive, unpacked
 """
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("image", metavar="IMAGE", help=".objref file")
-    parser.add_argument("-o", "--output", metavar="DEST", required=True, help="what to make, or - for standard output")
+    parser.add_argument("-o", "--output", metavar="DEST", required=True, help="the file or directory to make, or -")
     parser.add_argument(
-        "--as", dest="form", choices=("auto", "directory", "tar"), default="auto", help="default: what was imported"
+        "--as",
+        dest="form",
+        choices=("auto", "directory", "tar"),
+        default="auto",
+        help="tar: the stream as one file; default: as it was",
     )
-    parser.add_argument("--force", action="store_true", help="replace DEST if it is a file that exists")
+    parser.add_argument("--force", action="store_true", help="replace DEST if it is a file")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 

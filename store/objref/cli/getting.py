@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from objref.cli.terminal import count
 from objref.errors import UsageError
 
 HELP = """\
@@ -28,7 +29,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--range", metavar="RANGE", help="START..STOP or START+LENGTH: offsets, or addresses of memory; decimal or 0x…"
     )
     parser.add_argument("--part", type=int, metavar="N", help="only the N-th extent, from 0")
-    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="default: standard output")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", default="-", help="replaced if it exists; default: standard output"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,7 +51,7 @@ def _chunks(found: Any, args: argparse.Namespace) -> Iterator[bytes | memoryview
     if args.part is not None:
         parts = found.parts
         if not 0 <= args.part < len(parts):
-            raise UsageError(f"{args.objref} has {len(parts)} parts, counted from 0")
+            raise UsageError(f"{args.objref} has {count(len(parts), 'part')}, counted from 0")
         return iter([parts[args.part]])
     if args.range is not None:
         return iter([found.read(*_range(args.range))])

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from objref.cli.terminal import Paint, progress, safe, size
+from objref.cli.terminal import Paint, count, progress, safe, size
 from objref.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,11 +18,14 @@ HELP = """\
 Put a checkpoint into one .objref file, in one pass.
 
 SOURCE is a directory that `criu dump` wrote, a checkpoint archive of Podman,
-CRI-O or containerd, any tar of image directories (plain, gzip, zstd, xz, bzip2)
-or, as -, such a tar on standard input. A relative `parent` link of a directory
+CRI-O or containerd, any tar of image directories, or a checkpoint stream of
+another kind that is known (each plain, gzip, zstd, xz or bzip2); as -, any of
+them but a directory on standard input. A relative `parent` link of a directory
 is followed inside the folder that holds it: the older images become layers.
 
-The file appears under its name, mode 0600, only when it is whole.
+The file appears under its name, mode 0600, only when it is whole. A SOURCE that
+ends too early is refused; with --keep-partial what arrived whole is kept, and
+`objref info` says what is missing.
 """
 SHOWN_NOTES = 10
 
@@ -37,6 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="zstd",
         help="none: larger, and the fastest to read (default: zstd)",
     )
+    parser.add_argument("--keep-partial", action="store_true", help="import what is there of a SOURCE that is cut")
     parser.add_argument("--force", action="store_true", help="replace IMAGE if it exists")
     parser.add_argument(
         "--parent-root", metavar="DIR", help="how far `parent` links may lead (default: SOURCE's folder)"
@@ -61,18 +65,23 @@ def run(args: argparse.Namespace) -> int:
             args.output,
             options=options,
             parent_root=args.parent_root,
+            partial="keep" if args.keep_partial else "refuse",
             replace=args.force,
             progress=shown,
         )
     if args.json:
-        fields = report._asdict() | {"notes": [note._asdict() for note in report.notes]}
+        fields = report._asdict() | {
+            name: [note._asdict() for note in notes] for name, notes in (("notes", report.notes), ("cuts", report.cuts))
+        }
         print(json.dumps(fields, indent=2))
         return 0
     _print_notes(report.notes, report.notes_left_out)
     if not args.quiet:
         share = f", {report.file_length / report.stream_length:.0%}" if report.stream_length else ""
+        partial = "partial, " if report.cuts else ""
         print(
-            f"{safe(args.output)}: {report.objects} objects, {report.references} references; "
+            f"{safe(args.output)}: {partial}{count(report.objects, 'object')}, "
+            f"{count(report.references, 'reference')}; "
             f"{size(report.stream_length)} in {size(report.file_length)}{share}"
         )
     return 0

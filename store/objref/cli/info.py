@@ -8,12 +8,13 @@ import os
 import sys
 from typing import Any
 
-from objref.cli.terminal import Paint, safe, size
+from objref.cli.terminal import Paint, count, safe, size, wrapped
 
 HELP = """\
 What an image is, what is in it, and what the import noticed.
 """
 SHOWN_NOTES = 20
+LABEL = 9
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +42,7 @@ def _facts(image: Any, length: int) -> dict[str, Any]:
         "file_length": length,
         "stream": {"length": image.stream_length, "sha256": image.stream_sha256},
         "meta": image.meta,
+        "partial": image.partial,
         "objects": len(image),
         "references": image.reference_count,
         "dangling": image.dangling_count,
@@ -60,14 +62,16 @@ def _print(facts: dict[str, Any], name: str) -> None:
     rows = [
         ("image", f"{name}, {size(facts['file_length'])}"),
         ("source", f"{made}; dialect {meta.get('dialect', '?')}; stream {size(stream['length'])}{share}"),
+        *(("partial", text) for text in facts["partial"]),
         ("sha256", f"{stream['sha256']}"),
         ("made by", f"{meta.get('producer', '?')}"),
         ("layers", ", ".join(str(path) or "." for path in meta.get("layers", [])) or "none"),
-        ("objects", f"{facts['objects']}, {facts['references']} references, {facts['dangling']} of them dangling"),
+        ("objects", f"{facts['objects']}, {count(facts['references'], 'reference')}, {facts['dangling']} dangling"),
         ("pages", _pages(meta.get("pages", {}))),
     ]
     for label, text in rows:
-        print(f"{paint('bold', f'{label:<9}')}{safe(text)}")
+        first, *more = wrapped(text, LABEL)
+        print(f"{paint('bold', f'{label:<{LABEL}}')}{first.lstrip()}", *more, sep="\n")
     print(f"\n{'kind':<16}{'objects':>9}{'bytes':>11}")
     for kind in facts["kinds"]:
         print(f"{safe(kind['name']):<16}{kind['objects']:>9}{size(kind['bytes']):>11}")
@@ -86,6 +90,7 @@ def _print_notes(notes: list[dict[str, str]], paint: Paint) -> None:
         print(f"\n{paint('bold', 'noticed by the import')}")
     for note in notes[:SHOWN_NOTES]:
         where = f"{note.get('where')}: " if note.get("where") else ""
-        print(f"  {safe(where + note.get('text', ''))}")
+        first, *more = wrapped(where + note.get("text", ""), 4)
+        print(f"  {first.lstrip()}", *more, sep="\n")
     if len(notes) > SHOWN_NOTES:
         print(f"  and {len(notes) - SHOWN_NOTES} more; all with --json")

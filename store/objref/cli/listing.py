@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from objref.cli.terminal import safe, size
+from objref.errors import UsageError
 
 HELP = """\
 List objects: objref, size, what is known at a glance. Without KIND, the kinds.
@@ -50,6 +51,10 @@ def _select(image: Any, kind: str) -> Iterator[Any]:
     if kind == "all":
         yield from image.objects()
         return
+    if ":" in kind:
+        raise UsageError(
+            f"{kind} is one object: objref show shows it; ls takes a KIND, such as {kind.partition(':')[0]}"
+        )
     layers = [layer for layer, name in image.spaces() if name == kind]
     if "/" in kind or not layers:
         yield from image.space(kind).objects()

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-__all__ = ["Paint", "progress", "safe", "size"]
+__all__ = ["Paint", "count", "progress", "safe", "size", "wrapped"]
 
+WIDTH = 80
 UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 
@@ -20,6 +21,18 @@ def size(n: int) -> str:
     while value >= 999.5 and unit < len(UNITS) - 1:
         value, unit = value / 1000, unit + 1
     return f"{n} B" if unit == 0 else f"{value:.3g} {UNITS[unit]}"
+
+
+def count(n: int, noun: str) -> str:
+    """So many of them."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def wrapped(text: str, indent: int) -> list[str]:
+    """Lines of at most 80 columns, all indented."""
+    from textwrap import wrap
+
+    return [" " * indent + line for line in wrap(safe(text), WIDTH - indent, break_on_hyphens=False)]
 
 
 def safe(text: str) -> str:

@@ -16,7 +16,7 @@ from objref.errors import FormatError, IntegrityError
 if TYPE_CHECKING:
     from zstandard import ZstdDecompressor
 
-__all__ = ["check_block", "decode_block", "decompress"]
+__all__ = ["check_block", "check_frame", "decode_block", "decompress"]
 
 _local = threading.local()
 
@@ -35,19 +35,31 @@ def decompress(stored: bytes | memoryview, length: int, where: str) -> bytes:
     """The content of one zstd frame that must hold exactly `length` bytes."""
     import zstandard
 
+    if wrong := check_frame(stored, length):
+        raise FormatError(f"{where}: {wrong}")
     try:
-        frame = zstandard.get_frame_parameters(stored)
-        if frame.content_size != length or frame.window_size > max(length, 1024) or frame.dict_id:
-            raise FormatError(
-                f"{where}: zstd frame states {frame.content_size} bytes (window {frame.window_size}, "
-                f"dictionary {frame.dict_id}), expected {length} (R7)"
-            )
         content = _decompressor().decompress(stored, max_output_size=length, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise FormatError(f"{where}: damaged zstd frame: {error}") from None
     if len(content) != length:
         raise FormatError(f"{where}: zstd frame holds {len(content)} bytes, expected {length}")
     return content
+
+
+def check_frame(stored: bytes | memoryview, length: int) -> str | None:
+    """What keeps a zstd frame from being the block of this length; None when nothing does."""
+    import zstandard
+
+    try:
+        frame = zstandard.get_frame_parameters(stored)
+    except zstandard.ZstdError as error:
+        return f"damaged zstd frame: {error}"
+    if frame.content_size == length and frame.window_size <= max(length, 1024) and not frame.dict_id:
+        return None
+    return (
+        f"zstd frame states {frame.content_size} bytes (window {frame.window_size}, "
+        f"dictionary {frame.dict_id}), expected {length} (R7)"
+    )
 
 
 def check_block(stored: bytes | memoryview, check: int, where: str) -> None:

@@ -32,16 +32,22 @@ class Directory:
     def __init__(self, source: Source, limits: Limits = DEFAULT) -> None:
         self.source = source
         self.limits = limits
-        length = source.length
-        smallest = f.SUPERBLOCK.size + f.FOOTER.size
-        f.check_superblock(bytes(source.read(0, min(f.SUPERBLOCK.size, length))))
-        if length < smallest:
-            raise FormatError(f"{source.name}: {length} bytes have no room for a footer: it is torn (R2)")
-        self.footer = f.decode_footer(bytes(source.read(length - f.FOOTER.size, f.FOOTER.size)), length)
-        self._directory = self._read_directory()
-        self._arrays = f.decode_arrays(self._directory)
+        self._open()
         self._sections: dict[int, f.Section] | None = None
         self._pieces: dict[int, _Pieces] | None = None
+
+    def _open(self) -> None:
+        length = self.source.length
+        smallest = f.SUPERBLOCK.size + f.FOOTER.size
+        self._check_front()
+        if length < smallest:
+            raise FormatError(f"{self.source.name}: {length} bytes have no room for a footer: it is torn (R2)")
+        self.footer = f.decode_footer(bytes(self.source.read(length - f.FOOTER.size, f.FOOTER.size)), length)
+        self._directory = self._read_directory()
+        self._arrays = f.decode_arrays(self._directory)
+
+    def _check_front(self) -> None:
+        f.check_superblock(bytes(self.source.read(0, min(f.SUPERBLOCK.size, self.source.length))), self.source.name)
 
     def _read_directory(self) -> memoryview:
         footer = self.footer

@@ -258,21 +258,23 @@ def encode_superblock() -> bytes:
     return body + CHECK.pack(xxh3(body))
 
 
-def check_superblock(data: bytes) -> None:
-    """Raises if these are not the first 64 bytes of a file that this version reads (R1 to R4)."""
+def check_superblock(data: bytes, name: str) -> None:
+    """Raises if these are not the first 64 bytes of a file that this version reads (R1 to R4). `name` of the file."""
     if not data:
-        raise FormatError("no superblock: the file is empty")
+        raise FormatError(f"{name}: no superblock: the file is empty")
     if data[:8] != SUPERBLOCK_MAGIC:
-        raise FormatError(f"not an objref file: it starts with {data[:8].hex(' ')}, not {SUPERBLOCK_MAGIC.hex(' ')}")
+        found, magic = data[:8].hex(" "), SUPERBLOCK_MAGIC.hex(" ")
+        raise FormatError(f"{name}: not an objref file: it starts with {found}, not {magic}")
     if len(data) < SUPERBLOCK.size:
-        raise FormatError(f"superblock: {len(data)} bytes, expected {SUPERBLOCK.size}")
+        raise FormatError(f"{name}: superblock: {len(data)} bytes, expected {SUPERBLOCK.size}")
     _, major, minor, incompatible, _, zero, check = SUPERBLOCK.unpack(data)
     if check != xxh3(data[:-8]):
         raise IntegrityError(f"superblock at offset 0: checksum {xxh3(data[:-8]):016x}, expected {check:016x}")
     if major != MAJOR:
-        raise UnsupportedError(f"format version {major}.{minor}: this objref reads version {MAJOR}")
+        raise UnsupportedError(f"format version {major}.{minor}: this objref reads version {MAJOR} (R3)")
     if incompatible:
-        raise UnsupportedError(f"superblock: unknown incompatible features {incompatible:#x}: a newer objref is needed")
+        text = f"superblock: unknown incompatible features {incompatible:#x}: a newer objref is needed (R4)"
+        raise UnsupportedError(text)
     _zero("superblock", 20, zero)
 
 

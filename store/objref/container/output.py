@@ -27,7 +27,7 @@ class Output:
         self._replace = replace
         folder, name = os.path.split(self.path)
         if os.path.isdir(self.path):
-            raise UsageError(f"{path}: is a directory, the image needs the name of a file")
+            raise UsageError(f"{path}: is a directory; name the file to make")
         if os.path.lexists(self.path) and not os.path.islink(self.path) and not os.path.isfile(self.path):
             raise UsageError(f"{path}: is no regular file and is left alone; use - and the shell to write to it")
         if not replace and os.path.lexists(self.path):

@@ -166,6 +166,8 @@ def open_path(path: str | os.PathLike[str], access: str) -> Source:
         raise UsageError(f"{name!r} is no path: {error}") from None
     if not stat.S_ISREG(status.st_mode):
         os.close(fd)
+        if stat.S_ISDIR(status.st_mode):
+            raise UsageError(f"{name}: is a directory, not an image; `objref import` makes one of it")
         raise UsageError(f"{name}: not a regular file; an image is read in any order, so it cannot come from a pipe")
     if access == "auto":
         ours = status.st_uid == os.geteuid() and not status.st_mode & 0o022

@@ -120,13 +120,13 @@ class Tables(Directory):
 
     def int_keys(self, space: f.SpaceEntry) -> IntKeys:
         """The key table of a space whose keys are numbers."""
-        return IntKeys(self._shape(space), self._key_columns(space), damaged)
+        return IntKeys(self._shape(space), self.key_columns(space), damaged)
 
     def byte_keys(self, space: f.SpaceEntry) -> ByteKeys:
         """The key table of a space whose keys are names."""
         return ByteKeys(
             self._shape(space),
-            self._key_columns(space),
+            self.key_columns(space),
             lambda: memoryview(self.table("keys", space.number)),
             damaged,
         )
@@ -143,8 +143,8 @@ class Tables(Directory):
             raise FormatError(f"space {s.name}: {s.keys} keys from {s.base:#x}, {s.distinct} of them distinct")
         return KeyShape(s.keys, run, s.base, first, s.radix_bits, s.radix_shift, s.distinct)
 
-    def _key_columns(self, s: f.SpaceEntry) -> dict[str, Column]:
-        """The tables of a space. A table that its entry does not call for would contradict it, so it is refused."""
+    def key_columns(self, s: f.SpaceEntry) -> dict[str, Column]:
+        """The tables of a space, by name. One that its entry does not call for contradicts it, and is refused."""
         numbers = s.form != FORM_BYTES
         names = ("ends", "ordinals", "order", "place") + ("keys",) * numbers + ("radix",) * bool(s.radix_bits)
         columns = {name: column for name in names if (column := self.column(name, s.number)) is not None}

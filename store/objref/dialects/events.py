@@ -15,11 +15,14 @@ from array import array
 from typing import NamedTuple, Protocol
 
 __all__ = [
-    "Alias", "Derived", "Edges", "Event", "Forget", "Kind", "Layers", "Note", "Objects", "Pages", "Part", "Retarget",
-    "Role", "Run", "Splitter", "Whole",
+    "CUT", "Alias", "Derived", "Edges", "Event", "Forget", "Kind", "Layers", "Note", "Objects", "Pages", "Part",
+    "Retarget", "Role", "Run", "Splitter", "Whole",
 ]  # fmt: skip
 
 from collections.abc import Iterator
+
+CUT = "cut"
+"""The one `what` of notes that an import acts upon: the stream ends before its format says it does."""
 
 
 class Kind(NamedTuple):
@@ -147,7 +150,11 @@ class Layers(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something that the user should know. `what` is a short name, `where` an objref or a name in the image."""
+    """Something that the user should know. `what` is a short name, `where` an objref or a name in the image.
+
+    A splitter whose stream is cut raises nothing: it gives the bytes that are there in runs, objects for what came
+    whole, and a note CUT that says where the stream ends and what is missing. Whether that is kept, the import decides.
+    """
 
     what: str
     where: str

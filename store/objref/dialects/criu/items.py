@@ -93,6 +93,9 @@ class ImageFile(File):
         yield self._run(self._section, buffer)
 
     def end(self) -> Iterator[Event]:
+        yield from self.cut()
+
+    def cut(self) -> Iterator[Event]:
         left = len(self._carry)
         if not self._started and not self._kept_as_is:
             text = f"ends inside its header, after {left} bytes" if left else "is empty, without a header"

@@ -49,6 +49,17 @@ class Member(NamedTuple):
     runs: tuple[tuple[int, int], ...] | None
     real_size: int
 
+    def until(self, arrived: int) -> Member:
+        """The same file, as if it ended after the first `arrived` bytes that the stream holds of it."""
+        if self.runs is None:
+            return self._replace(size=arrived, real_size=arrived)
+        runs, left = [], arrived
+        for offset, length in self.runs:
+            if left:
+                runs.append((offset, min(length, left)))
+                left -= runs[-1][1]
+        return self._replace(size=arrived, runs=tuple(runs), real_size=sum(runs[-1]) if runs else 0)
+
 
 class File:
     """A file that nobody looks into. The other classes begin like it."""
@@ -63,6 +74,10 @@ class File:
 
     def end(self) -> Iterator[Event]:
         """The file is complete."""
+        return iter(())
+
+    def cut(self) -> Iterator[Event]:
+        """The stream ends inside the file: what was held back. It is no object, the objects in it stay."""
         return iter(())
 
     def _run(self, section: str, data: bytes | memoryview, bulk: bool = False) -> Run:
@@ -122,7 +137,10 @@ class PagesFile(File):
             yield Pages(data[:whole], tokens)
         self._carry = bytes(data[whole:])
 
-    def end(self) -> Iterator[Event]:
+    def cut(self) -> Iterator[Event]:
         if self._carry:
             yield self._run(TAIL_SECTION, self._carry)
+
+    def end(self) -> Iterator[Event]:
+        yield from self.cut()
         yield self._whole(self._name.spec.kind, self._name.number)

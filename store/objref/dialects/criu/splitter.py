@@ -16,7 +16,8 @@ from objref.dialects.criu.kinds import KIND, KINDS, ROLES, parse_name
 from objref.dialects.criu.member import File, Member, Numbering, PagesFile
 from objref.dialects.criu.pagemap import PagemapFile
 from objref.dialects.criu.state import LayerState
-from objref.dialects.events import Event, Note, Run, Whole
+from objref.dialects.events import CUT, Event, Note, Run, Whole
+from objref.errors import TruncatedError
 from objref.limits import DEFAULT, Limits
 
 __all__ = ["CriuSplitter"]
@@ -43,6 +44,7 @@ class CriuSplitter:
         self._folders_full = False
         self._file: File | None = None
         self._member: tar.Member | None = None
+        self._arrived = 0  # bytes of the member's content
 
     def feed(self, data: bytes | memoryview) -> Iterator[Event]:
         """The next bytes of the tar."""
@@ -51,8 +53,11 @@ class CriuSplitter:
 
     def finish(self) -> Iterator[Event]:
         """The tar has ended."""
-        for event in self._tar.finish():
-            yield from self._take(event)
+        try:
+            for event in self._tar.finish():
+                yield from self._take(event)
+        except TruncatedError as error:
+            yield from self._cut(str(error))
         if self._tar.stray_at is not None:
             yield Note(
                 "trailing", "", f"data after the end of the archive at {self._tar.stray_at}: kept, not looked into"
@@ -66,6 +71,7 @@ class CriuSplitter:
             yield Run("tar", event.data)
         elif isinstance(event, tar.Content):
             if self._file is not None:
+                self._arrived += len(event.data)
                 yield from self._file.feed(memoryview(event.data))
         elif isinstance(event, tar.Begin):
             yield from self._begin(event.member)
@@ -97,7 +103,7 @@ class CriuSplitter:
             folder.parent = member.linkname.decode("utf-8", "surrogateescape")
         layer, state = (folder.number, folder.state) if folder is not None else (0, LayerState())
         about = Member(path, layer, self._numbering.new_token(), member.size, member.sparse, member.real_size)
-        self._file = open_file(name, about, self._numbering, state, self._limits)
+        self._file, self._arrived = open_file(name, about, self._numbering, state, self._limits), 0
 
     def _folder(self, name: str) -> Folder | None:
         """The folder of that name; None when there are too many. Number 0 is for what belongs to no folder."""
@@ -120,6 +126,15 @@ class CriuSplitter:
         self._numbering.take(1)
         yield Whole(KIND["member"], 0, member.path, about.token, True, about.runs, about.real_size)
         self._file = self._member = None
+
+    def _cut(self, text: str) -> Iterator[Event]:
+        """The stream ends too early, perhaps inside a member: that is no object, what came whole of it is."""
+        file = self._file
+        yield Note(CUT, file.member.path if file is not None else "", text)
+        if file is not None:
+            yield from file.cut()
+            file.member = file.member.until(self._arrived)
+            self._remember(file)
 
     def _remember(self, file: File) -> None:
         """What the end of the stream needs to know of a file."""

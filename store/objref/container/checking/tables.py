@@ -1,0 +1,58 @@
+"""The checksums of all tables, whether this version knows them or not."""
+
+from __future__ import annotations
+
+from objref.container import format as f
+from objref.container.checking.layout import TABLE_NAMES
+from objref.container.checking.opened import Checked
+from objref.errors import FormatError
+from objref.findings import Findings
+
+__all__ = ["check_tables"]
+
+OF_SPACES = ("keys", "ends", "ordinals", "order", "place", "radix")
+SIZES = {"Q": 8, "I": 4, "B": 1}
+
+
+def check_tables(c: Checked, findings: Findings) -> int:
+    """Read every table once, stripe by stripe; returns how many bytes they hold."""
+    done = 0
+    _check_owners(c, findings)
+    for fields in c._entries(f.TABLES):
+        entry = f.TableEntry(*fields)
+        name = TABLE_NAMES.get(entry.what, f"{entry.what}")
+        where = f"table {name} of {entry.owner}"
+        with findings.watching("table", where):
+            _check_table(c, name, entry, findings)
+            done += entry.length
+    return done
+
+
+def _check_owners(c: Checked, findings: Findings) -> None:
+    """Every image has a META, and tables of keys belong to a space."""
+    spaces = {entry[0] for entry in c._entries(f.SPACES)}
+    tables = [f.TableEntry(*fields) for fields in c._entries(f.TABLES)]
+    if not any((t.what, t.owner) == (f.TABLE_IDS["META"], 0) for t in tables):
+        findings.say("table", "directory, tables", "there is no META")
+    for i, table in enumerate(tables):
+        name = TABLE_NAMES.get(table.what)
+        if name and table.owner not in (spaces if name in OF_SPACES else (0,)):
+            text = f"table {name} of {table.owner}, which is no space" if name in OF_SPACES else f"{name} has an owner"
+            findings.say("table", f"directory, tables {i}", text)
+
+
+def _check_table(c: Checked, name: str, entry: f.TableEntry, findings: Findings) -> None:
+    where = f"table {name} of {entry.owner}"
+    size = SIZES[f.TABLE_WORDS.get(name, "B")] if name != "keys" else 1  # those of names are bytes
+    if entry.length % size:
+        findings.say("table", where, f"{entry.length} bytes are no whole entries of {size}")
+    if entry.codec == f.RAW and entry.offset % f.TABLE_ALIGN:
+        findings.say("table", where, f"starts at {entry.offset}, no multiple of {f.TABLE_ALIGN} (R16)", "R16")
+    load = c._loader(name, entry)
+    for stripe in range(-(-entry.length // f.STRIPE) if entry.length else 1):
+        try:
+            load(stripe)
+        except FormatError as error:
+            findings.error("table", where, error)
+            if entry.codec != f.RAW or "its stripes" in str(error):  # all of it is lost
+                return

@@ -1,0 +1,80 @@
+"""What a verification finds: damage and broken rules, bounded, each with its place and the objects that it touches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from objref.errors import FormatError
+
+__all__ = ["Finding", "Findings", "finding_of"]
+
+RULE = re.compile(r"\bR(?:1[0-8]|[1-9])\b")
+FINDINGS = 1000
+"""Findings that are kept; further ones are counted."""
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong."""
+
+    what: str
+    """A word: superblock, footer, directory, group, piece, layout, table, block, braid, page, digest, keys, …"""
+    where: str
+    """The place: a section, a table, an offset, an objref."""
+    text: str
+    """What was found, and what was expected."""
+    rules: tuple[str, ...] = ()
+    """The rules of docs/format.md that are broken, such as "R12"; none where a checksum or digest is wrong."""
+    objrefs: tuple[str, ...] = ()
+    """Objects that this touches, the first few."""
+    affected: int = 0
+    """How many objects this touches."""
+
+
+def finding_of(what: str, where: str, error: FormatError) -> Finding:
+    """What a reader raised. The rules are those that its message names."""
+    text = str(error)
+    return Finding(what, where, text.removeprefix(where).lstrip(",: "), tuple(RULE.findall(text)))
+
+
+class Findings:
+    """Collects. Mutable."""
+
+    def __init__(self, limit: int = FINDINGS) -> None:
+        self.found: list[Finding] = []
+        self.left_out = 0
+        self._limit = limit
+        self._said: set[tuple[str, str]] = set()
+
+    def __len__(self) -> int:
+        """All, also those that are only counted."""
+        return len(self.found) + self.left_out
+
+    def add(self, finding: Finding) -> None:
+        """Keep or count. What was said before, word for word, is not said again."""
+        said = finding.where, finding.text
+        if said in self._said:
+            return
+        if len(self.found) < self._limit:
+            self.found.append(finding)
+            self._said.add(said)
+        else:
+            self.left_out += 1
+
+    def say(self, what: str, where: str, text: str, *rules: str) -> None:
+        """Something is wrong that touches no object in particular."""
+        self.add(Finding(what, where, text, rules))
+
+    def error(self, what: str, where: str, error: FormatError) -> None:
+        """What a reader raised."""
+        self.add(finding_of(what, where, error))
+
+    @contextmanager
+    def watching(self, what: str, where: str) -> Iterator[None]:
+        """What is raised inside is found, not fatal; the rest of the block is skipped."""
+        try:
+            yield
+        except FormatError as error:
+            self.error(what, where, error)
