@@ -8,9 +8,12 @@ objects     from an ordinal to where its bytes are
 references  from an ordinal to what it refers to, and what refers to it
 build       makes all of these from columns
 columns     tables of integers, checked stripe by stripe at first touch
+interface   what all of these can be asked, wherever they lie
+tree        key tables in a B-tree of LMDB, for the index beside a stream that stays as it is
 """
 
 from objref_index.columns import Column, Load
+from objref_index.interface import KeyTable, NameTable, NumberTable, Objects, References
 from objref_index.keys import FORM_BYTES, FORM_DECIMAL, FORM_HEX, FORM_PAIR, ByteKeys, IntKeys, KeyShape
 from objref_index.objects import Extent, ObjectTable, Row
 from objref_index.references import Dangling, Edge, ReferenceTable
@@ -27,8 +30,13 @@ __all__ = [
     "Extent",
     "IntKeys",
     "KeyShape",
+    "KeyTable",
     "Load",
+    "NameTable",
+    "NumberTable",
     "ObjectTable",
+    "Objects",
     "ReferenceTable",
+    "References",
     "Row",
 ]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from objref.importer import Options, Report, import_image
     from objref.limits import Limits
     from objref.object import Object, Reference
+    from objref.sidecar.indexing import index_file
     from objref.space import Space
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "UsageError",
     "export_image",
     "import_image",
+    "index_file",
     "open",
 ]
 
@@ -67,6 +69,7 @@ _HOMES = {
     "Space": "space",
     "export_image": "exporter",
     "import_image": "importer",
+    "index_file": "sidecar.indexing",
 }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
-from objref.archive.sources import open_source
+from objref.archive.sources import Source, open_source
 from objref.container import format as f
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options, TableData
@@ -27,7 +27,7 @@ from objref_index import FORM_BYTES
 from objref_index.build import Alias, Columns, Index
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE, SPARSE
 
-__all__ = ["Options", "Report", "import_image"]
+__all__ = ["Options", "Report", "collect", "import_image"]
 
 SEPARATORS = (",", ":")
 NOTE_TEXT = 1024
@@ -81,24 +81,35 @@ def import_image(
         open_source(source, root=parent_root, on_skip=on_skip, known=is_known, limits=limits) as stream,
     ):
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
-        try:
-            chunks = iter(stream)
-            head = next(chunks, b"")
-            dialect = find(head)
-            splitter = dialect.splitter(limits)
-            collector = _Collector(writer, dialect, limits)
-            for chunk in chain([head], chunks):
-                collector.take(splitter.feed(chunk))
-                writer.end_batch()
-                if progress is not None:
-                    progress(writer.stream_length)
-            collector.take(splitter.finish())
-            collector.take(skipped)
-            report = collector.finish(_about_source(stream))
-        finally:
-            writer.close()
+        report = collect(writer, stream, skipped, limits, progress)
         output.commit()
     return report._replace(path=os.fspath(image))
+
+
+def collect(
+    writer: ContainerWriter,
+    stream: Source,
+    skipped: list[ev.Note],
+    limits: Limits,
+    progress: Callable[[int], None] | None,
+) -> Report:
+    """Read a source to its end and write what its dialect makes of it. The output still has to be committed."""
+    try:
+        chunks = iter(stream)
+        head = next(chunks, b"")
+        dialect = find(head)
+        splitter = dialect.splitter(limits)
+        collector = _Collector(writer, dialect, limits)
+        for chunk in chain([head], chunks):
+            collector.take(splitter.feed(chunk))
+            writer.end_batch()
+            if progress is not None:
+                progress(writer.stream_length)
+        collector.take(splitter.finish())
+        collector.take(skipped)
+        return collector.finish(_about_source(stream))
+    finally:
+        writer.close()
 
 
 def _about_source(stream: Any) -> dict[str, Any]:
@@ -295,7 +306,7 @@ class _Collector:
             self._columns.relayer(self._numbers)
         kinds = self._dialect.kinds
         byte_kinds = frozenset(i for i, kind in enumerate(kinds) if kind.form == FORM_BYTES)
-        index = self._columns.build(byte_kinds)
+        index = self._writer.settle(self._columns.build(byte_kinds))
         self._report_claims(index)
         footer = self._writer.finish(
             self._tables(index, source),
@@ -344,16 +355,14 @@ class _Collector:
     def _meta(self, source: dict[str, Any]) -> dict[str, Any]:
         from objref._version import library_versions, version
 
-        seen = self._writer.seen
         return {
             "producer": f"objref {version()}",
             "libraries": library_versions(),
             "dialect": self._dialect.name,
             "source": source,
-            "options": self._writer.options._asdict(),
             "layers": self._layers,
-            "pages": {"all": seen.pages, "zero": seen.zero, "repeated": seen.repeated, "cap_reached": seen.full},
             "notes_left_out": self._notes_left_out,
+            **self._writer.about(),
         }
 
 
