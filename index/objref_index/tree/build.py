@@ -36,6 +36,15 @@ PLACES = {"objects": slice(0, None, 2), "extents": slice(1, None, 3)}
 Pairs = tuple[list[bytes], list[bytes]]
 
 
+class Part(NamedTuple):
+    """Entries start…stop-1 of a space."""
+
+    number: int
+    space: SpaceTables
+    start: int
+    stop: int
+
+
 class Built(NamedTuple):
     """A finished tree. `length` in bytes: what follows in the file is not LMDB's."""
 
@@ -74,31 +83,49 @@ def _built(environment: Any) -> Built:
 def _load(environment: Any, index: Index) -> None:
     import lmdb
 
+    for parts in _transactions(index.spaces):
+        while True:
+            try:
+                _append(environment, index, parts)
+                break
+            except lmdb.MapFullError:
+                environment.set_mapsize(2 * environment.info()["map_size"])
+
+
+def _transactions(spaces: list[SpaceTables]) -> Iterator[list[Part]]:
+    """All entries in order, cut into runs of a space, and these into transactions of a bounded size."""
+    parts: list[Part] = []
+    room = TRANSACTION
+    for number, space in enumerate(spaces, 1):
+        at, end = 0, space.shape.keys if _is_numbers(space) else 0
+        while at < end:
+            stop = min(at + room, end)
+            parts.append(Part(number, space, at, stop))
+            room -= stop - at
+            at = stop
+            if not room:
+                yield parts
+                parts, room = [], TRANSACTION
+    if parts:
+        yield parts
+
+
+def _append(environment: Any, index: Index, parts: list[Part]) -> None:
     rows = index.tables["objects"]
-    for number, space in enumerate(index.spaces, 1):
-        for start in range(0, space.shape.keys, TRANSACTION) if _is_numbers(space) else ():
-            stop = min(start + TRANSACTION, space.shape.keys)
-            while True:
-                try:
-                    _append(environment, _pairs(number, space, rows, start, stop))
-                    break
-                except lmdb.MapFullError:
-                    environment.set_mapsize(2 * environment.info()["map_size"])
-
-
-def _append(environment: Any, batches: Iterator[Pairs]) -> None:
     with environment.begin(write=True) as transaction:
         cursor = transaction.cursor()
-        for keys, values in batches:
-            cursor.putmulti(zip(keys, values, strict=True), append=True)
+        for part in parts:
+            for keys, values in _pairs(part, rows):
+                cursor.putmulti(zip(keys, values, strict=True), append=True)
 
 
 def _is_numbers(space: SpaceTables) -> bool:
     return "ends" not in space.tables
 
 
-def _pairs(number: int, space: SpaceTables, rows: npt.NDArray[Any], start: int, stop: int) -> Iterator[Pairs]:
-    """Entries start…stop-1 of a space, in batches."""
+def _pairs(part: Part, rows: npt.NDArray[Any]) -> Iterator[Pairs]:
+    """The entries of a part, in batches."""
+    number, space, start, stop = part
     keys = _sorted_keys(space, start, stop)
     claims = _claims(space, keys, start)
     for low in range(start, stop, BATCH):

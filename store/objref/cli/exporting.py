@@ -19,7 +19,7 @@ standard output in both cases: `objref export x.objref -o - | tar x`.
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("-o", "--output", metavar="DEST", required=True, help="what to make, or - for standard output")
     parser.add_argument(
         "--as", dest="form", choices=("auto", "directory", "tar"), default="auto", help="default: what was imported"

@@ -42,6 +42,8 @@ def index_file(
     the dialect cannot read). After an error nothing is left under the final name, and what was there before stays.
     """
     name = os.fsdecode(path)
+    if os.path.isdir(name):
+        raise UsageError(f"{name}: a directory, its files are no stream: put it into one file with `objref import`")
     with _open(name) as file:
         before = os.fstat(file.fileno())
         _refuse(name, file, before)
@@ -74,8 +76,6 @@ def _opener(name: str, flags: int) -> int:
 
 def _refuse(name: str, file: FileIO, status: os.stat_result) -> None:
     """What has no positions that an index could name, or no place for one."""
-    if stat.S_ISDIR(status.st_mode):
-        raise UsageError(f"{name}: a directory, its files are no stream: put it into one file with `objref import`")
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"{name}: not a regular file: what cannot be read again needs no index; use `objref import`")
     if name.endswith(SUFFIX):
