@@ -13,7 +13,7 @@ HELP = """\
 Make an index beside a stream that stays as it is, in one pass.
 
 FILE is an uncompressed tar, or a stream of a known dialect. FILE.objref-index
-appears beside it, mode 0600, when it is whole; then all reading verbs take FILE:
+appears beside it, mode 0600, once it is whole; reading verbs then take FILE:
 
   objref index dump.tar
   objref ls dump.tar task

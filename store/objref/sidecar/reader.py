@@ -71,7 +71,9 @@ class Sidecar(Container):
         return IntegrityError(f"{self._file.name}: changed since it was indexed: {what}; {self._advice()}")
 
     def _check_stream(self) -> int:
-        """block_log2 of the section that is FILE (S2)."""
+        """block_log2 of the section that is FILE (S1, S2)."""
+        if any(bytes(self.source.read(f.SUPERBLOCK.size, HEAD - f.SUPERBLOCK.size))):
+            raise FormatError(f"head: bytes {f.SUPERBLOCK.size}…{HEAD} must be zero (S1)")
         section = self.sections.get(STREAM)
         if section is None or section.role != f.STRAND or section.codec != f.RAW:
             raise FormatError("section 1 is not the stream (S2)")

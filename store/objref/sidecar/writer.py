@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from xxhash import xxh3_64_intdigest as xxh3
@@ -81,7 +82,12 @@ class SidecarWriter(ContainerWriter):
         return index._replace(tables=tables, spaces=[without_keys(space) for space in index.spaces])
 
     def _failed(self, why: str) -> SourceError:
-        return SourceError(f"{self._beside.path}: LMDB cannot write the tree: {why}; nothing was left")
+        # A short write, as on a full disk, is an I/O error to LMDB, so what is free tells more.
+        disk = os.statvfs(os.path.dirname(self._beside.path))
+        free = disk.f_bavail * disk.f_frsize
+        return SourceError(
+            f"{self._beside.path}: LMDB cannot write the tree: {why} ({free} bytes free); nothing was left"
+        )
 
     def _tree_checks(self, length: int) -> Any:
         import numpy as np
