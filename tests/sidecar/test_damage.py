@@ -117,11 +117,11 @@ def test_no_damaged_byte_of_the_tree_reaches_lmdb(pair: Pair, tmp_path: Path) ->
     assert in_child(damage) == 0
 
 
-def test_every_byte_behind_the_tree(pair: Pair, tmp_path: Path) -> None:
+def test_bytes_behind_the_tree(pair: Pair, tmp_path: Path) -> None:
     here, dice = fresh(pair, tmp_path), random.Random(SEED)
-    start = here.ending.tree
-    zeros = range(start + 64, start + HEAD)
-    places = [at for at in range(start, len(here.sidecar)) if at not in zeros] + dice.sample(zeros, 100)
+    start, end = here.ending.tree + HEAD, len(here.sidecar)
+    places = [*range(start - HEAD, start - HEAD + 64), *dice.sample(range(start - HEAD, start), 40)]
+    places += [*dice.sample(range(start, end - 256), 800), *range(end - 256, end)]
 
     def damage() -> None:
         for at in places:

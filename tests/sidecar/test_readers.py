@@ -190,7 +190,7 @@ def sealed(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_folder_that_cannot_be_written(sealed: Path) -> None:
     """No lock file is made, none is looked for."""
-    with pytest.raises(OSError, match="Read-only|denied"):
+    with pytest.raises(OSError, match=r"Read-only|denied"):
         (sealed / "more").touch()
     for access in ("map", "pread"):
         assert whole(sealed / "small", access)["0/item[11] bytes"].startswith(b"item 1 of")

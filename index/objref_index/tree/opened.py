@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from lmdb import Environment
 
 __all__ = ["Tree"]
+
+ATTEMPTS, PAUSE = 100, 0.002
+"""Tries to open an environment, and the seconds between."""
 
 _trees: weakref.WeakSet[Tree] = weakref.WeakSet()
 _shared: weakref.WeakValueDictionary[tuple[int, int], Environment] = weakref.WeakValueDictionary()
@@ -49,20 +53,27 @@ class Tree:
             return self.local
 
     def _environment(self) -> Environment:
-        import lmdb
-
         status = os.stat(self._path)
         identity = status.st_dev, status.st_ino
         found = _shared.get(identity)
         if found is None:
+            found = _shared[identity] = self._open()
+        return found
+
+    def _open(self) -> Environment:
+        import lmdb
+
+        for left in reversed(range(ATTEMPTS)):
             try:
-                found = lmdb.open(
+                return lmdb.open(
                     self._path, subdir=False, readonly=True, create=False, lock=False, map_size=self._length, max_dbs=0
                 )
             except lmdb.Error as error:
-                raise self.damage(f"LMDB cannot open the tree: {error}") from None
-            _shared[identity] = found
-        return found
+                # "Already open": another thread is just closing what nobody uses any more.
+                if not left or type(error) is not lmdb.Error:
+                    raise self.damage(f"LMDB cannot open the tree: {error}") from None
+            time.sleep(PAUSE)
+        raise AssertionError  # the last attempt returned or raised
 
     def value(self, key: bytes) -> tuple[int, int, int, int] | None:
         """(where, what, ordinal, n) of an entry."""
