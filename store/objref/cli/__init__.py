@@ -25,6 +25,7 @@ VERBS = {
     "ls": ("listing", "list objects"),
     "get": ("getting", "write the bytes of one object, or a range of them"),
     "show": ("showing", "show objects for reading, or as the JSON of `crit show`"),
+    "convert": ("converting", "a stream in another layout of its format, pipe to pipe"),
     "completion": ("completion", "print the completion script for a shell"),
 }
 DESCRIPTION = """\

@@ -5,8 +5,8 @@ A dialect is a package beside this file with a `DIALECT`, named in `registry`. N
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from objref.dialects.events import Kind, Role, Splitter
 from objref.limits import Limits
@@ -14,7 +14,20 @@ from objref.limits import Limits
 if TYPE_CHECKING:
     from objref.object import Object
 
-__all__ = ["Dialect"]
+__all__ = ["Converter", "Dialect"]
+
+
+class Converter(Protocol):
+    """Turns a stream of one layout of a dialect into another, exactly or not at all. Mutable.
+
+    UnsupportedError: something has no exact counterpart. What came out before it is a partial stream.
+    """
+
+    def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
+        """The next bytes of the stream, in pieces of any size."""
+
+    def finish(self) -> Iterator[bytes]:
+        """The stream has ended."""
 
 
 class Dialect(NamedTuple):
@@ -32,3 +45,7 @@ class Dialect(NamedTuple):
     """The fields of an object, JSON-able."""
     brief: Callable[[Object], str]
     """One line about an object, or nothing."""
+    layouts: tuple[str, ...] = ()
+    """Layouts that `converter` converts to; none: there is no conversion."""
+    converter: Callable[[str, str | None, Limits], Converter] | None = None
+    """(target, source) layouts; source None: what the stream tells."""

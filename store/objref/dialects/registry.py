@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "dialect", "find", "is_known"]
 
-NAMES = ("criu", "dobriyan")
-"""Packages beside this file. The order is that in which `find` asks them."""
+NAMES = ("criu", "dobriyan", "linux-cr")
+"""Each is a package beside this file (with `_` for `-`). The order is that in which `find` asks them."""
 
 
 def dialect(name: str) -> Dialect:
     """The dialect of that name. One that this version does not know can still be listed, read and exported."""
     if name not in NAMES:
         return _unknown(name)
-    found: Dialect = import_module(f"objref.dialects.{name}").DIALECT
+    found: Dialect = import_module(f"objref.dialects.{name.replace('-', '_')}").DIALECT
     return found
 
 
