@@ -54,3 +54,13 @@ def test_options(tmp_path: Path) -> None:
     making.write_files_image(tmp_path / "made", 1000)
     sizes = run("options.py", tmp_path, "--objects", "0", "--megabytes", "0", str(tmp_path / "made"))["sizes"]
     assert sizes["made"]["default"] < sizes["made"]["raw"]
+
+
+def test_seek(tmp_path: Path) -> None:
+    plot = ["--plot", str(tmp_path / "seek.svg")] if find_spec("matplotlib") else []
+    results = run("seek.py", tmp_path, "--megabytes", "1,2", "--rounds", "1", *plot)
+    small, large = results["results"]
+    assert small["bytes"] < large["bytes"]
+    assert all(way["median"] > 0 for way in large["seconds"].values())
+    assert results["growth"].keys() == large["seconds"].keys()
+    assert not plot or (tmp_path / "seek.svg").read_text().startswith("<?xml")

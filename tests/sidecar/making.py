@@ -13,6 +13,7 @@ from typing import Any
 
 import zstandard
 from dobriyan.making import realistic
+from linux_cr.making import stream as linux_cr_stream
 from samples import Small
 
 from objref.container.output import Output
@@ -54,6 +55,8 @@ def streams() -> Iterator[tuple[str, bytes]]:
     for path in sorted(IMAGES.glob("*.tar.zst")):
         yield path.name.removesuffix(".zst"), zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
     yield "many.dobriyan", bytes(realistic(300))
+    for layout in ("v20", "v23-rc2"):
+        yield f"{layout}.cr", b"".join(linux_cr_stream(tasks=8, pages=40, layout=layout))
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:

@@ -142,11 +142,13 @@ def test_here_and_there_with_every_question(pair: Pair, tmp_path: Path) -> None:
     assert in_child(damage) == 0
 
 
-def test_cut_at_every_length(pair: Pair, tmp_path: Path) -> None:
+def test_cut_anywhere(pair: Pair, tmp_path: Path) -> None:
     here = fresh(pair, tmp_path)
 
     def cut() -> None:
-        for size in reversed(range(len(here.sidecar))):
+        length, dice = len(here.sidecar), random.Random(SEED)
+        near = {*range(length - 1000, length), *range(here.ending.tree, here.ending.tree + 100), *range(200)}
+        for size in sorted(near | {*dice.sample(range(length), 1000)}, reverse=True):
             os.truncate(here.beside, size)
             with pytest.raises(objref.FormatError, match=r"small\.objref-index: .*objref index"):
                 objref.open(here.file)
