@@ -9,6 +9,7 @@ that has the file open, and by a command from the shell. Objects are drawn unifo
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
@@ -19,20 +20,29 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import making
 import measuring
+import numpy as np
 
 import objref
 from objref.archive.sources import open_source
 from objref.dialects.events import Objects, Whole
 from objref.dialects.registry import find, is_known
 from objref.limits import DEFAULT
+from objref_index.build import Index, SpaceTables, build_int_keys
+from objref_index.objects import ADDRESS_MASK
+from objref_index.tree.build import build_tree
+from objref_index.tree.layout import KEY, VALUE
+from objref_index.tree.opened import Tree
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 LAYOUT, FILES, PAGES = "v23-rc2", 200, 30
 SPACE = "file"
 SCANS, GETS = 5, 2000
 SCAN, READ, BESIDE, INSIDE = "scan, decoding", "scan, only reading", "index beside it", "container"
+BARE = "lmdb.get and pread, ready key"
+LOAD, BUILD = "lmdb, pairs in memory", "the tree, from columns"
 SHELL_BESIDE, SHELL_INSIDE, NOTHING = "objref get, beside", "objref get, container", "python -c pass"
 
 Measure = Callable[[], float]
@@ -62,6 +72,7 @@ class Data:
         self.index_size = Path(f"{self.path}.objref-index").stat().st_size
         self.container_size = self.inside.stat().st_size
         self.beside, self.container = objref.open(self.path), objref.open(self.inside)
+        self.fd = os.open(self.path, os.O_RDONLY)
         self.objects = len(self.beside)
         self.found = self._draw(max(GETS, SCANS))
 
@@ -84,6 +95,7 @@ class Data:
         """Let go of the images."""
         self.beside.close()
         self.container.close()
+        os.close(self.fd)
 
 
 # -- the ways -----------------------------------------------------------------------------------------------
@@ -119,6 +131,21 @@ def get(space: objref.Space, keys: list[int]) -> float:
     return each(space.__getitem__, keys)
 
 
+def bare(data: Data, keys: list[int]) -> Measure:
+    """The least that an index in LMDB costs: its tree asked with keys made before, and the bytes read, unchecked."""
+    table: Any = data.beside[SPACE]._keys
+    lookup, fd, pread = table.tree.local.get, data.fd, os.pread
+    ready = [KEY.pack(table.number, key) for key in keys]
+
+    def one(key: bytes) -> bytes:
+        where, what, _, _ = VALUE.unpack(lookup(key))
+        return pread(fd, what & ADDRESS_MASK, where & ADDRESS_MASK)
+
+    if [one(key) for key in ready[:100]] != [data.beside[SPACE][key] for key in keys[:100]]:
+        raise SystemExit("the ways differ")
+    return lambda: each(one, ready)
+
+
 def each(measure: Callable[[Any], None], asked: list[Any]) -> float:
     """Mean seconds for one."""
     return measuring.seconds(lambda: [measure(one) for one in asked]) / len(asked)
@@ -129,6 +156,7 @@ def warm(data: Data, n: int) -> dict[str, measuring.Samples]:
     keys = [key for key, _ in data.found]
     spaces = {BESIDE: data.beside[SPACE], INSIDE: data.container[SPACE]}
     quick: dict[str, Measure] = {name: partial(get, space, keys) for name, space in spaces.items()}
+    quick[BARE] = bare(data, keys)
     some = data.found[:SCANS]
     slow: dict[str, Measure] = {
         SCAN: lambda: each(partial(scan, data.path), [key for key, _ in some]),
@@ -154,6 +182,44 @@ def _run(command: list[str]) -> float:
     return measuring.seconds(
         lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=measuring.environment())
     )
+
+
+# -- making -------------------------------------------------------------------------------------------------
+
+
+def making_a_tree(folder: Path, count: int, n: int) -> dict[str, measuring.Samples]:
+    """Seconds for LMDB to append pairs that lie in memory, and for the index's builder to make them from columns and
+    append them. Sparse keys, ascending in the stream."""
+    draw = np.random.default_rng(making.SEED)
+    keys = np.unique(draw.integers(0, 1 << 40, count + count // 1000, np.uint64))[:count]
+    shape, tables = build_int_keys(keys, np.arange(count, dtype=np.uint32))
+    rows = np.arange(2 * count, dtype="<u8") + np.uint64(1 << 48)
+    index = Index([SpaceTables(0, 0, False, shape, tables)], {"objects": rows}, count, 0, 0, {})
+    path = folder / "tree"
+    _fresh(path)
+    built = build_tree(str(path), index, SystemExit)
+    pairs = list(Tree(str(path), built.length, SystemExit).entries(b"", b""))
+
+    def load() -> float:
+        _fresh(path)
+        with lmdb.open(str(path), subdir=False, lock=False, sync=False, map_size=1 << 34) as environment:
+            return measuring.seconds(lambda: _append(environment, pairs))
+
+    def build() -> float:
+        _fresh(path)
+        return measuring.seconds(lambda: build_tree(str(path), index, SystemExit))
+
+    return measuring.rounds({LOAD: load, BUILD: build}, n)
+
+
+def _fresh(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.touch()
+
+
+def _append(environment: lmdb.Environment, pairs: list[tuple[bytes, bytes]]) -> None:
+    with environment.begin(write=True) as transaction:
+        transaction.cursor().putmulti(pairs, append=True)
 
 
 # -- report -------------------------------------------------------------------------------------------------
@@ -212,6 +278,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--megabytes", default=None, help="sizes of the stream (default: 10,100,1000)")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="10 and 100 MB, three rounds: about a minute")
+    parser.add_argument(
+        "--entries", type=int, default=1_000_000, help="of the tree that is made (default: %(default)s)"
+    )
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--plot", metavar="FILE", help=".svg or .png; needs matplotlib")
     parser.add_argument("--dir", help="where the data is made (default: the system's folder for temporary files)")
@@ -227,13 +296,18 @@ def main(argv: list[str] | None = None) -> int:
     for megabytes in map(int, sizes.split(",")):
         with tempfile.TemporaryDirectory(dir=args.dir) as folder:
             results.append(measure(Path(folder), megabytes, n))
+    with tempfile.TemporaryDirectory(dir=args.dir) as folder:
+        made = making_a_tree(Path(folder), args.entries, n)
+    rows = [(name, f"{s.median:.3f}", f"{measuring.ratio(s, made[LOAD]):.2f}") for name, s in made.items()]
+    measuring.table(f"Making a tree of {args.entries:,} entries", ("", "s, median", f"x {LOAD}"), rows)
     grown = growth(results)
     rows = [(name, f"{times:,.1f}") for name, times in grown.items()]
     measuring.table(
         f"From {results[0]['bytes'] / 1e6:,.0f} to {results[-1]['bytes'] / 1e6:,.0f} MB", ("", "times"), rows
     )
     if args.json:
-        measuring.write_json(args.json, {"pinned": pinned, "results": results, "growth": grown})
+        tree = {name: s.summary() for name, s in made.items()}
+        measuring.write_json(args.json, {"pinned": pinned, "results": results, "growth": grown, "making a tree": tree})
     if args.plot:
         plot(args.plot, results)
     return 0

@@ -58,7 +58,7 @@ def test_options(tmp_path: Path) -> None:
 
 def test_seek(tmp_path: Path) -> None:
     plot = ["--plot", str(tmp_path / "seek.svg")] if find_spec("matplotlib") else []
-    results = run("seek.py", tmp_path, "--megabytes", "1,2", "--rounds", "1", *plot)
+    results = run("seek.py", tmp_path, "--megabytes", "1,2", "--entries", "5000", "--rounds", "1", *plot)
     small, large = results["results"]
     assert small["bytes"] < large["bytes"]
     assert all(way["median"] > 0 for way in large["seconds"].values())

@@ -7,6 +7,7 @@ import os
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from samples import folder_listing
 from sidecar.making import streams, tar_of
@@ -15,6 +16,7 @@ from xxhash import xxh3_64_intdigest as xxh3
 import objref
 from objref.sidecar import layout, mounts
 from objref.sidecar.reader import SAMPLES
+from objref_index.tree import build
 
 TREE = dict(streams())["tree.tar"]
 
@@ -272,3 +274,16 @@ def test_an_ending_that_lies(tree: Path, offset: int, text: str) -> None:
     forged(beside(tree), offset, struct.pack("<Q", wrong))
     with pytest.raises(objref.FormatError, match=text), objref.open(tree) as image:
         image["task"][100]
+
+
+def test_rows_of_the_tree_are_those_of_the_objects_table(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with objref.open(tree) as image:
+        image.container.compare()  # type: ignore[attr-defined]
+        image.container.compare_rows()  # type: ignore[attr-defined]
+    real = build._batch
+    monkeypatch.setattr(build, "_batch", lambda *given: real(*given[:-1], given[-1] + np.uint64(1)))
+    objref.index_file(tree, replace=True)
+    with objref.open(tree) as image:
+        image.container.compare()  # type: ignore[attr-defined]
+        with pytest.raises(objref.IntegrityError, match="objects table differ"):
+            image.container.compare_rows()  # type: ignore[attr-defined]

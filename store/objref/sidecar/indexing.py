@@ -12,7 +12,7 @@ from objref.container import format as f
 from objref.container.output import Output
 from objref.container.source import open_path
 from objref.dialects.registry import is_known
-from objref.errors import ObjrefError, SourceError, UsageError
+from objref.errors import FormatError, SourceError, UsageError
 from objref.importer import Report, collect
 from objref.limits import DEFAULT, Limits
 from objref.sidecar.layout import SUFFIX
@@ -106,7 +106,7 @@ def _is_stale(name: str, limits: Limits) -> bool:
             found.compare()
         finally:
             found.close()
-    except ObjrefError:
+    except FormatError:
         return True
     finally:
         source.close()
