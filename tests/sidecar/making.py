@@ -54,7 +54,7 @@ def streams() -> Iterator[tuple[str, bytes]]:
     """A stream of every dialect that has one: (name, bytes)."""
     for path in sorted(IMAGES.glob("*.tar.zst")):
         yield path.name.removesuffix(".zst"), zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
-    yield "many.dobriyan", bytes(realistic(300))
+    yield "many.dobriyan", bytes(realistic(80))
     for layout in ("v20", "v23-rc2"):
         yield f"{layout}.cr", b"".join(linux_cr_stream(tasks=8, pages=40, layout=layout))
 

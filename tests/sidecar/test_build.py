@@ -170,11 +170,11 @@ def test_a_disk_that_is_full(small_disk: Path) -> None:
 
 
 def test_a_map_that_is_too_small_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_beside(tmp_path / "right", list(small_events(3000)))
+    write_beside(tmp_path / "right", list(small_events(900)))
     monkeypatch.setattr(build, "MAP_SIZE", 16384)
     monkeypatch.setattr(build, "BYTES_PER_ENTRY", 0)
-    monkeypatch.setattr(build, "TRANSACTION", 700)
-    write_beside(tmp_path / "small", list(small_events(3000)))
+    monkeypatch.setattr(build, "TRANSACTION", 200)
+    write_beside(tmp_path / "small", list(small_events(900)))
     assert whole(tmp_path / "small") == whole(tmp_path / "right")
 
 
