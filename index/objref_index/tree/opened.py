@@ -53,7 +53,10 @@ class Tree:
             return self.local
 
     def _environment(self) -> Environment:
-        status = os.stat(self._path)
+        try:
+            status = os.stat(self._path)
+        except OSError as error:
+            raise self.damage(f"{self._path}: {error.strerror}") from None
         identity = status.st_dev, status.st_ino
         found = _shared.get(identity)
         if found is None:
@@ -124,7 +127,8 @@ class Tree:
     def close(self, gone: Callable[[], Exception]) -> None:
         """Let go of it; whoever asks now gets the exception that `gone` makes. The map stays as long as another
         thread is inside: to unmap it there would end the process."""
-        self.local = _Gone(gone)
+        with _opening:
+            self.local = _Gone(gone)
 
 
 class _Unopened:

@@ -21,11 +21,11 @@ def beside(path: str | os.PathLike[str]) -> str:
 
 def open_beside(path: str | os.PathLike[str], file: Source, limits: Limits) -> Sidecar:
     """The stream in `file` with its sidecar. FormatError without one, IntegrityError for one of other bytes."""
-    name = beside(path)
-    if os.fspath(path).endswith(SUFFIX):
-        raise FormatError(f"{path}: an index beside a stream; open the stream, {os.fspath(path)[: -len(SUFFIX)]}")
+    stream, name = os.fsdecode(path), beside(path)
+    if stream.endswith(SUFFIX):
+        raise FormatError(f"{stream}: an index beside a stream; open the stream, {stream.removesuffix(SUFFIX)}")
     if not os.path.lexists(name):
-        raise _not_indexed(os.fspath(path), file)
+        raise _not_indexed(stream, file)
     source = open_path(name, "pread")
     assert isinstance(source, PreadSource)  # for mypy: as asked
     try:
