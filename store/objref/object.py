@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from objref.errors import LimitError, NotFoundError, UsageError
@@ -17,6 +19,9 @@ __all__ = ["Object", "Reference"]
 ZEROS = 1 << 20
 Bytes: TypeAlias = bytes
 """`bytes` is the name of a property below."""
+
+
+_place = attrgetter("at")
 
 
 class Object:
@@ -131,8 +136,11 @@ class Object:
         if start is None:
             start = self._list.extents[0].at if self._list.extents else 0
         stop = self._stop(start, stop)
-        at = start
-        for extent in self._list.extents:
+        at, extents = start, self._list.extents
+        for i in range(max(bisect_right(extents, start, key=_place) - 1, 0), len(extents)):
+            extent = extents[i]
+            if extent.at >= stop:
+                break
             low, high = max(extent.at, at), min(extent.at + extent.length, stop)
             if low >= high:
                 continue

@@ -64,3 +64,9 @@ def test_seek(tmp_path: Path) -> None:
     assert all(way["median"] > 0 for way in large["seconds"].values())
     assert results["growth"].keys() == large["seconds"].keys()
     assert not plot or (tmp_path / "seek.svg").read_text().startswith("<?xml")
+
+
+def test_split(tmp_path: Path) -> None:
+    results = run("split.py", tmp_path, "--megabytes", "1", "--rounds", "1")["split"]
+    assert {name.partition(",")[0] for name in results} >= {"criu", "dobriyan", "linux-cr"}
+    assert all(result["split"]["median"] > 0 and result["units"] > 0 for result in results.values())

@@ -206,6 +206,7 @@ def test_ids_without_counterpart() -> None:
     ((6, struct.pack("<Ii", 50, 1)), "OBJREF of type 50"),
     ((6, struct.pack("<Ii", 3, -1)), "id that is not above 0"),
     ((101, bytes(8)), "a second TREE"),
+    ((308, b""), "EPOLL_ITEMS of 8 bytes"),
 ])  # fmt: skip
 def test_records_that_may_hold_ids_nobody_knows(record: tuple[int, bytes], why: str) -> None:
     maker = start("v23-rc1")
@@ -218,6 +219,43 @@ def test_the_position_is_that_of_the_record() -> None:
     at = len(maker.out)
     maker.raw(333, b"")
     refused(finish(maker), "b6cdf01", f"byte {at}: ")
+
+
+def test_pids_are_a_table_directly_before_the_tree() -> None:
+    data = made("v23-rc2")
+    pids, tree = data.index(struct.pack("<II", 101, 24)), data.index(struct.pack("<II", 102, 16))
+    with_table = data[:tree]
+    refused(with_table + struct.pack("<II", 3, 8) + data[tree:], "v23-rc1", "CONTAINER where the TREE should be")
+    refused(with_table + data[-16:], "v23-rc1", "TAIL where the TREE should be", "v23-rc2")
+    refused(data[:pids] + data[pids:tree].replace(b"\x03", b"\0", 1) + data[tree:], "v23-rc1", "PIDS: ")
+    refused(with_table + data[pids:], "v23-rc1", "PIDS where the TREE should be")
+
+
+@pytest.mark.parametrize("length", [8, 12, 20, 32])
+def test_heads_of_other_lengths(length: int) -> None:
+    for layout, number, to in (("v23-rc1", 101, "b6cdf01"), ("v23-rc2", 102, "v23-rc1")):
+        maker = Maker(NAMES[layout], shape=FLAT)
+        maker.header()
+        if layout == "v23-rc2":
+            maker.pids(1)
+        maker.raw(number, bytes(length - 8))
+        maker.record("BUFFER", maker.tree_entry(1, 0))
+        maker.record("TASK", length=80)
+        with pytest.raises(UnsupportedError, match="TREE of"):
+            convert(finish(maker), to)
+
+
+@pytest.mark.parametrize("items", [0, 1, 5])
+def test_items_of_an_epoll(items: int) -> None:
+    maker = start("v23-rc1")
+    maker.record("EPOLL_ITEMS", maker.pack("iI", 7, items))
+    if items:
+        maker.record("BUFFER", maker.pack("QIiIxxxx", 1, 2, 9, 4))
+    data = finish(maker)
+    if items == 5:
+        refused(data, "b6cdf01", "5 items of an epoll in 24 bytes")
+    else:
+        assert convert(convert(data, "b6cdf01"), "v23-rc1") == data
 
 
 def test_an_object_before_the_pids() -> None:

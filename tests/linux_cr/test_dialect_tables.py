@@ -28,7 +28,7 @@ STRENGTH = {role.name: role.strength for role in ROLES}
 
 def table(first: str) -> list[list[str]]:
     """The rows of the table whose first column is called so."""
-    head, _, rest = PAGE.partition(f"\n| {first} |")
+    _, _, rest = PAGE.partition(f"\n| {first} |")
     assert rest, f"no table {first}"
     rows = rest.partition("\n\n")[0].splitlines()[2:]
     return [[cell.strip().replace("`", "") for cell in row.strip("|").split("|")] for row in rows]

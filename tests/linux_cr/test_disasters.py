@@ -7,8 +7,11 @@ import random
 import tarfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from linux_cr.collecting import collect
-from linux_cr.making import LAYOUTS, Maker, Shape, scene
+from linux_cr.making import LAYOUTS, OLD, Maker, Shape, pid, scene, type_number
+from linux_cr.test_view import FakeImage
 
 from objref.dialects.linux_cr import DIALECT
 
@@ -21,8 +24,8 @@ def small(layout: str = "v20", machine: str = "x86_64") -> bytes:
 @pytest.mark.parametrize("layout", ["rev3", "v20", "v23-rc2"])
 def test_cut_anywhere(layout: str) -> None:
     data = small(layout)
-    begins = range(0, len(data), 37)
-    for n in (*begins, *range(400), *range(len(data) - 400, len(data))):
+    begins = range(0, len(data), 101)
+    for n in (*begins, *range(250), *range(len(data) - 250, len(data))):
         got = collect([data[:n]])
         assert got.stream == data[:n]
         assert got.told("cut"), n
@@ -164,6 +167,7 @@ def test_a_revision_that_the_facts_do_not_have() -> None:
     got = collect([bytes(data)])
     assert got.stream == data
     assert "rev 7" in got.told("unknown-layout")[0].text
+    assert got.of("header:0") == [bytes(data[:72])]
     assert not got.edges
 
 
@@ -251,3 +255,40 @@ def test_a_pid_that_does_not_fit(depth: int) -> None:
     assert "says 2 pids and has 1" in got.told("pids")[0].text
     assert [name for name, _ in got.objects if name.startswith("task:")] == ["task:77", f"task:{(1 << 32) + 1}"]
     assert ("task:4294967297", "pid", "pid:2") in got.dangling
+
+
+def test_references_to_nothing_and_to_what_they_are_not_for() -> None:
+    maker = Maker("v20")
+    maker.leading([(1, 0)])
+    maker.record("TASK", length=64)
+    file = maker.file()
+    maker.record("TASK_CREDS", maker.pack("ii", file, 99), 16)
+    maker.tail()
+    got = collect([bytes(maker.out)])
+    task = f"task:{pid(1)}"
+    assert got.dangling == {(task, "cred", f"cred:{file}"), (task, "effective-cred", "cred:99")}
+
+
+NUMBERS = sorted({type_number(name, layout) for name in OLD for layout in LAYOUTS if name != "HEADER"} | {101, 404})
+LENGTHS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 88, 112, 248, 320, 4104)
+RECORDS = st.tuples(st.sampled_from(NUMBERS), st.sampled_from(LENGTHS), st.lists(st.integers(-2, 9), max_size=8))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(list(LAYOUTS)), st.lists(RECORDS, max_size=25), st.integers(1, 300))
+def test_any_records_in_any_order(layout: str, records: list[tuple[int, int, list[int]]], size: int) -> None:
+    """Whatever they say of what follows: every byte stays, and pieces make no difference."""
+    maker = Maker(layout)
+    maker.header()
+    for number, length, words in records:
+        maker.raw(number, maker.pack(f"{len(words)}i", *words)[:length].ljust(length, b"\0"))
+    data = bytes(maker.out)
+    whole = collect([data])
+    assert whole.stream == data
+    assert collect(data[i : i + size] for i in range(0, len(data), size)) == whole
+    kept = sum(len(held) for name, held in whole.objects if not name.startswith("pid:"))
+    assert kept == len(data), "each byte is part of one object"
+    for name, found in FakeImage(whole).items():
+        if name != "layout":
+            DIALECT.brief(found)
+            assert not DIALECT.decodes(found) or DIALECT.decode(found)

@@ -15,6 +15,8 @@ from objref.errors import UsageError
 class FakeImage(dict[str, Any]):
     """As much of an image as a view asks for."""
 
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
     def __init__(self, got: Collected) -> None:
         super().__init__({name: FakeObject(self, name, data) for name, data in got.objects})
         self["layout"] = [int(name.split(":")[1]) for name, _ in got.objects if name.startswith("layout:")]

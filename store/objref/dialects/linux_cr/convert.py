@@ -14,7 +14,9 @@ from collections.abc import Iterator
 
 from objref.dialects.linux_cr.convert_pids import read_table, to_numbers, to_tags
 from objref.dialects.linux_cr.convert_record import LAYOUTS, NEW, InexactError, Route, shift_items
+from objref.dialects.linux_cr.entries import EPOLL_ITEM
 from objref.dialects.linux_cr.numbering import CONVERTIBLE, HEADER_LENGTH, Layout, arch_name, byte_order
+from objref.dialects.linux_cr.records import find_record
 from objref.dialects.linux_cr.revision import Revision
 from objref.errors import FormatError, LimitError, TruncatedError, UnsupportedError, UsageError
 from objref.limits import Limits
@@ -176,7 +178,7 @@ class LinuxCrConverter:
         if tasks:
             raise UnsupportedError(
                 f"nothing up to byte {self._at + len(self._buffer)} tells {NEW[0].label} from {NEW[1].label}: "
-                "say which of them it is"
+                "say which of them it is (--from)"
             )
         self._revision.set(LAYOUTS[0] if self._revision.layout == Layout.REV6_OLD else NEW[-1])
         return self._revision.layout
@@ -200,16 +202,34 @@ class LinuxCrConverter:
         name = route.name(_type(data, self._order))
         if self._pending:
             return self._announced(route, name, data)
-        if name in ANNOUNCE and route.renumbers:
-            if name != "EPOLL_ITEMS" and self._placed:
-                raise InexactError(f"a second {name}")
-            self._pending = data
-            return b""
-        if name in ("OBJREF", "TASK") and route.renumbers and not route.shift:
-            raise InexactError(f"{name} before the pids: ids of such a stream are not those of a subtree checkpoint")
+        if route.renumbers:
+            self._check_place(route, name)
+            if name in ANNOUNCE and self._count(name, data):
+                self._pending = data
+                return b""
         self._ended = self._ended or name == "TAIL"
         self._failed = self._failed or name == "ERROR"
         return route.record(data)
+
+    def _check_place(self, route: Route, name: str) -> None:
+        """The pids come once, directly before the TREE, and before any id."""
+        if name in ("PIDS", "TREE") and self._placed:
+            raise InexactError(f"a second {name}")
+        if self._numbers and not self._placed and name != "TREE":
+            raise InexactError(f"{name or 'a record'} where the TREE should be")
+        if name == "TREE" and route.source in NEW and not self._numbers:
+            raise InexactError("TREE without PIDS")
+        if name in ("OBJREF", "TASK") and not route.shift:
+            raise InexactError(f"{name} before the pids: ids of such a stream are not those of a subtree checkpoint")
+
+    def _count(self, name: str, data: bytes) -> int:
+        """How many entries it announces. PIDS and TREE always have a BUFFER."""
+        if find_record(name, len(data), self._revision.layout) is None:
+            raise InexactError(f"{name} of {len(data)} bytes")
+        if name != "EPOLL_ITEMS":
+            return 1
+        items: int = struct.unpack_from(self._order + "I", data, len(data) - 4)[0]
+        return items
 
     def _announced(self, route: Route, name: str, data: bytes) -> bytes:
         first, self._pending = self._pending, b""
@@ -217,8 +237,9 @@ class LinuxCrConverter:
         if name != "BUFFER":
             raise InexactError(f"{name or 'a record'} where the BUFFER of {what} should be")
         if what == "EPOLL_ITEMS":
-            if (len(data) - 8) % 24:
-                raise InexactError(f"items of an epoll in {len(data) - 8} bytes")
+            items = self._count(what, first)
+            if len(data) - 8 != items * EPOLL_ITEM.length:
+                raise InexactError(f"{items} items of an epoll in {len(data) - 8} bytes")
             return route.record(first) + shift_items(route, data)
         return self._table(route, first, data) if what == "PIDS" else self._tree(route, first, data)
 

@@ -55,8 +55,8 @@ def read_table(pids: bytes, buffer: bytes, order: str) -> list[int]:
     found = [
         number for _, size, number in pid_entries(bytearray(buffer), 8, len(buffer) - 8, order) if size == PID_HEAD
     ]
-    if len(found) != n or len(set(found)) != n or min(found, default=1) <= 0:
-        raise InexactError("PIDS: pids that are not above 0, or are there twice")
+    if not n or len(found) != n or len(set(found)) != n or min(found, default=1) <= 0:
+        raise InexactError("PIDS: none, or pids that are not above 0, or are there twice")
     return found
 
 

@@ -157,7 +157,7 @@ class Openers:
             self.notebook.add("unknown-layout", "header:0", text)
         elif not self.revision.arch:
             self.notebook.add("unknown-machine", "header:0", f"machine {arch} of rev {rev} is not known")
-        return self._alone(Frame("header", 0, dict(LEADING), True))
+        return self._alone(Frame("header", 0, dict(LEADING) if self.revision.layout else {}, True))
 
     def _tail(self, data: bytearray, at: int, length: int) -> Frame | None:
         if length != 16:
