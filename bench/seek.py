@@ -14,6 +14,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from array import array
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
@@ -24,12 +25,16 @@ import lmdb
 import making
 import measuring
 import numpy as np
+from xxhash import xxh3_64_intdigest as xxh3
 
 import objref
 from objref.archive.sources import open_source
+from objref.container.source import open_path
 from objref.dialects.events import Objects, Whole
 from objref.dialects.registry import find, is_known
 from objref.limits import DEFAULT
+from objref.sidecar.checked import check_tree
+from objref.sidecar.layout import CHECKED
 from objref_index.build import Index, SpaceTables, build_int_keys
 from objref_index.objects import ADDRESS_MASK
 from objref_index.tree.build import build_tree
@@ -42,7 +47,7 @@ SPACE = "file"
 SCANS, GETS = 5, 2000
 SCAN, READ, BESIDE, INSIDE = "scan, decoding", "scan, only reading", "index beside it", "container"
 BARE = "lmdb.get and pread, ready key"
-LOAD, BUILD = "lmdb, pairs in memory", "the tree, from columns"
+LOAD, BUILD, CHECK = "lmdb, pairs in memory", "the tree, from columns", "comparing it with its checks"
 SHELL_BESIDE, SHELL_INSIDE, NOTHING = "objref get, beside", "objref get, container", "python -c pass"
 
 Measure = Callable[[], float]
@@ -190,7 +195,7 @@ def _run(command: list[str]) -> float:
 
 def making_a_tree(folder: Path, count: int, n: int) -> dict[str, measuring.Samples]:
     """Seconds for LMDB to append pairs that lie in memory, and for the index's builder to make them from columns and
-    append them. Sparse keys, ascending in the stream."""
+    append them; and for a reader to compare the tree. Sparse keys, ascending in the stream."""
     draw = np.random.default_rng(making.SEED)
     keys = np.unique(draw.integers(0, 1 << 40, count + count // 1000, np.uint64))[:count]
     shape, tables = build_int_keys(keys, np.arange(count, dtype=np.uint32))
@@ -210,7 +215,16 @@ def making_a_tree(folder: Path, count: int, n: int) -> dict[str, measuring.Sampl
         _fresh(path)
         return measuring.seconds(lambda: build_tree(str(path), index, SystemExit))
 
-    return measuring.rounds({LOAD: load, BUILD: build}, n)
+    def check() -> float:
+        """What opening it costs, before LMDB sees a byte."""
+        source = open_path(path, "pread")
+        starts = range(0, built.length, CHECKED)
+        checks = array("Q", [xxh3(source.read(at, min(CHECKED, built.length - at))) for at in starts])
+        took = measuring.seconds(lambda: os.close(check_tree(source, built.length, memoryview(checks), DEFAULT)))
+        source.close()
+        return took
+
+    return measuring.rounds({LOAD: load, BUILD: build, CHECK: check}, n)
 
 
 def _fresh(path: Path) -> None:
