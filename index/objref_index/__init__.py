@@ -11,9 +11,12 @@ cut         the references of some objects, by where they lead
 components  which of them lead to each other, and an order
 build       makes all of these from columns
 columns     tables of integers, checked stripe by stripe at first touch
+interface   what all of these can be asked, wherever they lie
+tree        key tables in a B-tree of LMDB, for the index beside a stream that stays as it is
 """
 
 from objref_index.columns import Column, Load
+from objref_index.interface import KeyTable, NameTable, NumberTable, Objects, References
 from objref_index.keys import FORM_BYTES, FORM_DECIMAL, FORM_HEX, FORM_PAIR, ByteKeys, IntKeys, KeyShape
 from objref_index.objects import Extent, ObjectTable, Row
 from objref_index.references import Dangling, Edge, ReferenceTable
@@ -30,8 +33,13 @@ __all__ = [
     "Extent",
     "IntKeys",
     "KeyShape",
+    "KeyTable",
     "Load",
+    "NameTable",
+    "NumberTable",
     "ObjectTable",
+    "Objects",
     "ReferenceTable",
+    "References",
     "Row",
 ]

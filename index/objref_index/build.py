@@ -250,11 +250,12 @@ def _lookup(space: SpaceTables, wanted: U64) -> npt.NDArray[np.int32]:
         inside = place < n
         hit[inside] = keys[place[inside]] == wanted[inside]
     found = np.full(len(wanted), -1, np.int32)
-    found[hit] = _ordinals(space, place[hit].astype(np.int64))
+    found[hit] = ordinals_of(space, place[hit].astype(np.int64))
     return found
 
 
-def _ordinals(space: SpaceTables, place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def ordinals_of(space: SpaceTables, place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Ordinals of the objects at these places in key order."""
     if "order" in space.tables:
         place = space.tables["order"][place].astype(np.int64)
     if space.shape.first is not None:

@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from objref_index.references import DANGLING_BIT, ReferenceTable, Side
+from objref_index.interface import References
+from objref_index.references import DANGLING_BIT, Side
 from objref_index.traversal import SHORT, Roles
 
 __all__ = ["Edges", "Where", "edges"]
@@ -23,7 +24,7 @@ class Edges(NamedTuple):
     others: array[int]
 
 
-def edges(table: ReferenceTable, forward: bool, members: array[int], where: Where, roles: Roles | None = None) -> Edges:
+def edges(table: References, forward: bool, members: array[int], where: Where, roles: Roles | None = None) -> Edges:
     """References from `members` (or to them) that lead `where`, by member and in their stored order.
 
     members  ordinals, ascending, each below table.objects

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from objref_index.columns import Column, bisect_left
 
-__all__ = ["FORM_BYTES", "FORM_DECIMAL", "FORM_HEX", "FORM_PAIR", "ByteKeys", "IntKeys", "KeyShape"]
+__all__ = ["FORM_BYTES", "FORM_DECIMAL", "FORM_HEX", "FORM_PAIR", "ByteKeys", "IntKeys", "KeyShape", "Ranks"]
 
 FORM_DECIMAL, FORM_HEX, FORM_PAIR, FORM_BYTES = range(4)
 
@@ -32,17 +32,39 @@ class KeyShape(NamedTuple):
     distinct: int = 0
 
 
-class _Places:
+class Ranks:
+    """From an ordinal to its place among those of a space."""
+
+    __slots__ = ("_damage", "_ordinals", "shape")
+
+    def __init__(self, shape: KeyShape, ordinals: Column | None, damage: Damage) -> None:
+        self.shape = shape
+        self._ordinals = ordinals
+        self._damage = damage
+
+    def rank(self, ordinal: int) -> int:
+        """Place of an ordinal among those of the space, -1 if it is not one of them."""
+        n = self.shape.keys
+        if self.shape.first is not None:
+            j = ordinal - self.shape.first
+            return j if 0 <= j < n else -1
+        if self._ordinals is None:
+            if not n:
+                return -1
+            raise self._damage("the table of ordinals is missing")
+        j = bisect_left(self._ordinals, ordinal, 0, n)
+        return j if j < n and self._ordinals[j] == ordinal else -1
+
+
+class _Places(Ranks):
     """Between places in key order, places in ordinal order, and ordinals."""
 
-    __slots__ = ("_damage", "_order", "_ordinals", "_place", "shape")
+    __slots__ = ("_order", "_place")
 
     def __init__(self, shape: KeyShape, columns: dict[str, Column], damage: Damage) -> None:
-        self.shape = shape
-        self._ordinals = columns.get("ordinals")
+        super().__init__(shape, columns.get("ordinals"), damage)
         self._order = columns.get("order")
         self._place = columns.get("place")
-        self._damage = damage
         for name, column in columns.items():
             expected = (1 << shape.radix_bits) + 1 if name == "radix" else shape.keys
             if len(column) != expected:
@@ -66,9 +88,13 @@ class _Places:
             raise self._damage("the table of ordinals is missing")
         return self._ordinals[j]
 
+    def ordinals(self) -> Iterator[int]:
+        """Ordinals of the objects in the order of their keys."""
+        return map(self.ordinal, range(self.shape.keys))
+
     def place(self, ordinal: int) -> int:
         """Place in key order of the key of an object, -1 if the object has none here."""
-        j = self._rank(ordinal)
+        j = self.rank(ordinal)
         if j < 0 or self._place is None:
             return j
         i = self._place[j]
@@ -85,18 +111,6 @@ class _Places:
     def key(self, i: int) -> Any:
         """The i-th key in ascending order."""
         raise NotImplementedError
-
-    def _rank(self, ordinal: int) -> int:
-        n = self.shape.keys
-        if self.shape.first is not None:
-            j = ordinal - self.shape.first
-            return j if 0 <= j < n else -1
-        if self._ordinals is None:
-            if not n:
-                return -1
-            raise self._damage("the table of ordinals is missing")
-        j = bisect_left(self._ordinals, ordinal, 0, n)
-        return j if j < n and self._ordinals[j] == ordinal else -1
 
 
 class IntKeys(_Places):

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import NamedTuple
 
-from objref_index.references import DANGLING_BIT, ReferenceTable, Side
+from objref_index.interface import References
+from objref_index.references import DANGLING_BIT, Side
 
 __all__ = ["ROLES", "Roles", "Walk", "reach", "reach_lazily", "role_set"]
 
@@ -54,7 +55,7 @@ class Walk:
 
     def __init__(
         self,
-        table: ReferenceTable,
+        table: References,
         forward: Roles,
         backward: Roles,
         limit: int,
@@ -118,7 +119,7 @@ class Walk:
 
 
 def reach(
-    table: ReferenceTable,
+    table: References,
     roots: Iterable[int],
     forward: Roles,
     backward: Roles,
@@ -136,7 +137,7 @@ def reach(
 
 
 def reach_lazily(
-    table: ReferenceTable,
+    table: References,
     roots: Iterable[int],
     forward: Roles,
     backward: Roles,
@@ -154,7 +155,7 @@ def reach_lazily(
 
 
 def _begin(
-    table: ReferenceTable,
+    table: References,
     roots: Iterable[int],
     forward: Roles,
     backward: Roles,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from objref.limits import Limits
     from objref.object import Object, Reference
     from objref.restore import Maker, Restored
+    from objref.sidecar.indexing import index_file
     from objref.space import Space
     from objref.verify import verify_image
 
@@ -65,6 +66,7 @@ __all__ = [
     "convert_stream",
     "export_image",
     "import_image",
+    "index_file",
     "open",
     "verify_image",
 ]
@@ -85,6 +87,7 @@ _HOMES = {
     "export_image": "exporter",
     "import_image": "importer",
     "verify_image": "verify",
+    "index_file": "sidecar.indexing",
 }
 
 

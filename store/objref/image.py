@@ -18,9 +18,10 @@ from objref.limits import DEFAULT, Limits
 from objref.names import format_objref, parse_key, parse_objref
 from objref.object import Object, Reference
 from objref.space import Space, open_space
-from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
+from objref_index import FORM_BYTES, Objects, References
 
 if TYPE_CHECKING:
+    from objref.backing import Backing
     from objref.dialects.dialect import Dialect
     from objref.graph import Closure, Root, Roots
     from objref.restore import Made, Maker, Restored
@@ -33,7 +34,8 @@ LAYER_DIGITS = 5
 def open_image(
     image: str | os.PathLike[str] | bytes | BinaryIO, *, access: str = "auto", limits: Limits = DEFAULT
 ) -> Image:
-    """Open an image: a path, its bytes, or a seekable binary file object.
+    """Open an image: a path, its bytes, or a seekable binary file object. A path may also name a stream that
+    `index_file` made an index beside.
 
     access  "map" for long-lived readers of files that nobody shortens, "pread" for one question or a file of others;
             "auto" maps what belongs to you and only you can write
@@ -48,7 +50,7 @@ def open_image(
     """
     source = open_source(image, access)
     try:
-        return Image(Container(source, limits))
+        return Image(_behind(image, source, limits))
     except BaseException:
         source.close()
         raise
@@ -65,20 +67,30 @@ def open_source(image: str | os.PathLike[str] | bytes | BinaryIO, access: str) -
     raise UsageError(f"an image is a path, bytes or a binary file object, not {image!r}")
 
 
+def _behind(image: object, source: Source, limits: Limits) -> Backing:
+    """A container, or a file with an index beside it: told by how it begins."""
+    start = f.SUPERBLOCK_MAGIC
+    if not isinstance(image, str | os.PathLike) or bytes(source.read(0, min(len(start), source.length))) == start:
+        return Container(source, limits)
+    from objref.sidecar.opening import open_beside
+
+    return open_beside(image, source, limits)
+
+
 class Image:
     """An open image. A context manager; close it when done.
 
     `image["file"]` is the read-only mapping of one space, `image["file:31"]` one object.
     """
 
-    def __init__(self, container: Container) -> None:
+    def __init__(self, container: Backing) -> None:
         self.container = container
         self._spaces: dict[tuple[int, str], f.SpaceEntry] | None = None
         self._opened: dict[tuple[int, str], Space] = {}
         self._kinds: dict[int, f.KindEntry] | None = None
         self._roles: dict[int, f.RoleEntry] | None = None
-        self._objects: ObjectTable | None = None
-        self._references: ReferenceTable | None = None
+        self._objects: Objects | None = None
+        self._references: References | None = None
         self._meta: dict[str, Any] | None = None
         self._dialect: Dialect | None = None
 
@@ -242,14 +254,14 @@ class Image:
         return self._spaces
 
     @property
-    def object_table(self) -> ObjectTable:
+    def object_table(self) -> Objects:
         """Rows by ordinal."""
         if self._objects is None:
             self._objects = self.container.objects()
         return self._objects
 
     @property
-    def reference_table(self) -> ReferenceTable:
+    def reference_table(self) -> References:
         """References by ordinal."""
         if self._references is None:
             self._references = self.container.references()

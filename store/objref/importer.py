@@ -12,9 +12,9 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
-from objref.archive.sources import open_source
+from objref.archive.sources import Source, open_source
 from objref.container import format as f
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options, TableData
@@ -27,13 +27,11 @@ from objref_index import FORM_BYTES
 from objref_index.build import Alias, Columns, Index
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE, SPARSE
 
-__all__ = ["Options", "Report", "import_image"]
+__all__ = ["Options", "Partial", "Report", "check_partial", "collect", "import_image"]
 
 SEPARATORS = (",", ":")
 NOTE_TEXT = 1024
 """Characters of a note's name and of its text: names in a tar may have a megabyte, and readers take 64 MiB of notes."""
-
-
 CUTS = 100
 """Places where a stream is cut that META tells of: it has one, or two when it was compressed."""
 
@@ -83,8 +81,7 @@ def import_image(
     TruncatedError (a source that is cut), FormatError (a damaged archive). After an error nothing is left under the
     final name.
     """
-    if partial not in ("refuse", "keep"):
-        raise UsageError(f'partial must be "refuse" or "keep", not {partial!r}')
+    check_partial(partial)
     options = options or Options()
     noticed: list[ev.Note] = []
 
@@ -99,31 +96,49 @@ def import_image(
         open_source(source, root=parent_root, on_skip=on_skip, on_cut=on_cut, known=is_known, limits=limits) as stream,
     ):
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
-        try:
-            chunks = iter(stream)
-            head = next(chunks, b"")
-            dialect = find(head)
-            splitter = dialect.splitter(limits)
-            collector = _Collector(writer, dialect, limits)
-            for chunk in chain([head], chunks):
-                collector.take(splitter.feed(chunk))
-                writer.end_batch()
-                if progress is not None:
-                    progress(writer.stream_length)
-            collector.take(splitter.finish())
-            collector.take(noticed)
-            if collector.cuts and partial == "refuse":
-                raise _refused(stream.name, collector.cuts)
-            report = collector.finish(_about_source(stream))
-        finally:
-            writer.close()
+        report = collect(writer, stream, noticed, limits, progress, partial)
         output.commit()
     return report._replace(path=os.fspath(image))
+
+
+def check_partial(partial: str) -> None:
+    """UsageError for what is no decision about a source that is cut."""
+    if partial not in get_args(Partial):
+        raise UsageError(f'partial must be "refuse" or "keep", not {partial!r}')
 
 
 def _refused(name: str, cuts: list[ev.Note]) -> TruncatedError:
     texts = "; ".join(f"{cut.where}: {cut.text}" if cut.where else cut.text for cut in cuts)
     return TruncatedError(f'{name}: {texts}; --keep-partial (partial="keep") imports what is there')
+
+
+def collect(
+    writer: ContainerWriter,
+    stream: Source,
+    noticed: list[ev.Note],
+    limits: Limits,
+    progress: Callable[[int], None] | None = None,
+    partial: Partial = "refuse",
+) -> Report:
+    """Read a source to its end and write what its dialect makes of it. The output still has to be committed."""
+    try:
+        chunks = iter(stream)
+        head = next(chunks, b"")
+        dialect = find(head)
+        splitter = dialect.splitter(limits)
+        collector = _Collector(writer, dialect, limits)
+        for chunk in chain([head], chunks):
+            collector.take(splitter.feed(chunk))
+            writer.end_batch()
+            if progress is not None:
+                progress(writer.stream_length)
+        collector.take(splitter.finish())
+        collector.take(noticed)
+        if collector.cuts and partial == "refuse":
+            raise _refused(stream.name, collector.cuts)
+        return collector.finish(_about_source(stream))
+    finally:
+        writer.close()
 
 
 def _about_source(stream: Any) -> dict[str, Any]:
@@ -325,7 +340,7 @@ class _Collector:
             self._columns.relayer(self._numbers)
         kinds = self._dialect.kinds
         byte_kinds = frozenset(i for i, kind in enumerate(kinds) if kind.form == FORM_BYTES)
-        index = self._columns.build(byte_kinds)
+        index = self._writer.settle(self._columns.build(byte_kinds))
         self._report_claims(index)
         footer = self._writer.finish(
             self._tables(index, source),
@@ -374,17 +389,15 @@ class _Collector:
     def _meta(self, source: dict[str, Any]) -> dict[str, Any]:
         from objref._version import library_versions, version
 
-        seen = self._writer.seen
         return {
             "producer": f"objref {version()}",
             "libraries": library_versions(),
             "dialect": self._dialect.name,
             "source": source,
-            "options": self._writer.options._asdict(),
             "layers": self._layers,
-            "pages": {"all": seen.pages, "zero": seen.zero, "repeated": seen.repeated, "cap_reached": seen.full},
             "notes_left_out": self._notes_left_out,
             "partial": [{"where": cut.where, "text": cut.text} for cut in self.cuts],
+            **self._writer.about(),
         }
 
 

@@ -23,6 +23,8 @@ class Limits(NamedTuple):
     """What one call hands out as bytes. Larger objects are read in ranges."""
     cache: int = 8 * MIB
     """Decoded blocks that a reader keeps."""
+    tree: int = 1 << 30
+    """The B-tree of an index beside a stream, when it must be copied into memory."""
     seen_pages: int = 512 * KIB
     """Distinct pages that an import remembers (2 GiB of them, about 60 MB of memory)."""
     closure: int = 16 * MIB

@@ -14,10 +14,11 @@ from objref.container.source import MapSource
 from objref.errors import FormatError, NotFoundError, UsageError
 from objref.names import encode_text, format_objref
 from objref.object import Object
-from objref_index import FORM_BYTES, ByteKeys, IntKeys
+from objref_index import FORM_BYTES, IntKeys, KeyTable
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE
 
 if TYPE_CHECKING:
+    from objref.backing import Quick
     from objref.image import Image
 
 __all__ = ["Space", "open_space"]
@@ -45,7 +46,7 @@ class Space(Mapping[Key, bytes]):
 
     __slots__ = ("_image", "_keys", "entry", "form", "layer", "name")
 
-    def __init__(self, image: Image, entry: f.SpaceEntry, keys: IntKeys | ByteKeys) -> None:
+    def __init__(self, image: Image, entry: f.SpaceEntry, keys: KeyTable) -> None:
         self._image = image
         self._keys: Any = keys
         self.entry = entry
@@ -121,8 +122,8 @@ class Space(Mapping[Key, bytes]):
 
     def objects(self) -> Iterator[Found]:
         """All objects in key order, all claims of a key."""
-        for place in range(self.entry.keys):
-            yield self._at(self._keys.ordinal(place))
+        for ordinal in self._keys.ordinals():
+            yield self._at(ordinal)
 
     def __iter__(self) -> Iterator[Key]:
         last = None
@@ -215,16 +216,31 @@ class RunSpace(Space):
         return memoryview(spans)
 
 
+class QuickSpace(Space):
+    """A space whose index has a shorter way to the bytes. Hot path: bench/lookup.py guards it."""
+
+    __slots__ = ("_quick",)
+
+    def __init__(self, image: Image, entry: f.SpaceEntry, keys: KeyTable, quick: Quick) -> None:
+        super().__init__(image, entry, keys)
+        self._quick = quick
+
+    def __getitem__(self, key: Key) -> bytes:
+        found = self._quick(key)
+        return self._bytes(self.ordinal(key)) if found is None else found
+
+
 def open_space(image: Image, entry: f.SpaceEntry) -> Space:
     """The fastest mapping that fits the shape of the space and the source."""
     container = image.container
-    if entry.form == FORM_BYTES:
-        return Space(image, entry, container.byte_keys(entry))
-    keys = container.int_keys(entry)
+    keys = container.keys(entry)
+    quick = container.quick(entry, keys)
+    if quick is not None:
+        return QuickSpace(image, entry, keys, quick)
     direct = f.SPACE_RUN | f.SPACE_CONTIGUOUS
     source = container.source
     raw = any(s.codec == f.RAW and s.role == f.STRAND for s in container.sections.values())
-    if raw and entry.flags & direct == direct and not keys.permuted and isinstance(source, MapSource):
+    if raw and entry.flags & direct == direct and isinstance(keys, IntKeys) and isinstance(source, MapSource):
         with suppress(OSError):  # no memory for its spans
-            return RunSpace(image, entry, keys, source)
+            return RunSpace(image, entry, keys, source) if not keys.permuted else Space(image, entry, keys)
     return Space(image, entry, keys)

@@ -19,6 +19,7 @@ __all__ = ["VERBS", "build_parser", "main"]
 
 VERBS = {
     "import": ("importing", "put a checkpoint into one .objref file"),
+    "index": ("indexing", "make an index beside a stream that stays as it is"),
     "export": ("exporting", "give the original back, byte for byte"),
     "info": ("info", "what an image is, what is in it, what the import noticed"),
     "ls": ("listing", "list objects"),

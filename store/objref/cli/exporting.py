@@ -23,7 +23,7 @@ was. `-o -` writes to standard output, of a directory its tar:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("-o", "--output", metavar="DEST", required=True, help="the file or directory to make, or -")
     parser.add_argument(
         "--as",

@@ -23,7 +23,7 @@ HEX_WIDTH = 16
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("objref", metavar="OBJREF", help="such as file:31")
     parser.add_argument(
         "--range", metavar="RANGE", help="START..STOP or START+LENGTH: offsets, or addresses of memory; decimal or 0x…"

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(fields, indent=2))
         return 0
-    _print_notes(report.notes, report.notes_left_out)
+    print_notes(report.notes, report.notes_left_out)
     if not args.quiet:
         share = f", {report.file_length / report.stream_length:.0%}" if report.stream_length else ""
         partial = "partial, " if report.cuts else ""
@@ -92,7 +92,8 @@ def _length(source: str) -> int | None:
     return os.path.getsize(source) if source.endswith(".tar") and os.path.isfile(source) else None
 
 
-def _print_notes(notes: list[Note], left_out: int) -> None:
+def print_notes(notes: list[Note], left_out: int) -> None:
+    """What was noticed, the first of it, on standard error."""
     paint = Paint(sys.stderr)
     for note in notes[:SHOWN_NOTES]:
         where, text = note.where, note.text

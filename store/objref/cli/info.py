@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from typing import Any
 
@@ -19,7 +18,7 @@ LABEL = 9
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("--json", action="store_true", help="all of it as JSON")
 
 
@@ -28,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from objref.image import open_image
 
     with open_image(args.image, access="pread") as image:
-        facts = _facts(image, os.stat(args.image).st_size)
+        facts = _facts(image)
     if args.json:
         print(json.dumps(facts, indent=2))
     else:
@@ -36,17 +35,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(image: Any, length: int) -> dict[str, Any]:
+def _facts(image: Any) -> dict[str, Any]:
     container = image.container
     return {
-        "file_length": length,
+        **container.about(),
         "stream": {"length": image.stream_length, "sha256": image.stream_sha256},
         "meta": image.meta,
         "partial": image.partial,
         "objects": len(image),
         "references": image.reference_count,
         "dangling": image.dangling_count,
-        "groups": container.footer.groups,
         "kinds": [kind._asdict() for kind in image.kinds()],
         "sections": [s._asdict() for s in container.sections.values()],
         "notes": image.notes(),
@@ -58,7 +56,8 @@ def _print(facts: dict[str, Any], name: str) -> None:
     meta, stream = facts["meta"], facts["stream"]
     source = meta.get("source", {})
     made = f"{source.get('kind', '?')}" + (f", {source['compression']}" if source.get("compression") else "")
-    share = f" ({facts['file_length'] / stream['length']:.0%})" if stream["length"] else ""
+    index = facts.get("index")
+    share = "" if index or not stream["length"] else f" ({facts['file_length'] / stream['length']:.0%})"
     rows = [
         ("image", f"{name}, {size(facts['file_length'])}"),
         ("source", f"{made}; dialect {meta.get('dialect', '?')}; stream {size(stream['length'])}{share}"),
@@ -67,8 +66,12 @@ def _print(facts: dict[str, Any], name: str) -> None:
         ("made by", f"{meta.get('producer', '?')}"),
         ("layers", ", ".join(str(path) or "." for path in meta.get("layers", [])) or "none"),
         ("objects", f"{facts['objects']}, {count(facts['references'], 'reference')}, {facts['dangling']} dangling"),
-        ("pages", _pages(meta.get("pages", {}))),
     ]
+    if not index:  # a stream that stays as it is stores each page that it has
+        rows.append(("pages", _pages(meta.get("pages", {}))))
+    if index:
+        beside = f"{index['name']}, {size(index['length'])}, {index['entries']} keys in its tree"
+        rows.insert(1, ("index", beside))
     for label, text in rows:
         first, *more = wrapped(text, LABEL)
         print(f"{paint('bold', f'{label:<{LABEL}}')}{first.lstrip()}", *more, sep="\n")

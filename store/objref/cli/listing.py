@@ -22,7 +22,7 @@ List objects: objref, size, what is known at a glance. Without KIND, the kinds.
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("kind", metavar="KIND", nargs="?", help="a kind, or `all`")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 

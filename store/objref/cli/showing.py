@@ -25,7 +25,7 @@ WIDTH = 80
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("objrefs", metavar="OBJREF", nargs="+", help="such as task:17")
     parser.add_argument("--json", action="store_true", help="fields only, as `crit show` has them; one document each")
     parser.add_argument("--all", action="store_true", help="all references and ranges, however many")

@@ -6,7 +6,7 @@ from xxhash import xxh3_64_intdigest as xxh3
 from zstandard import ZstdCompressor
 
 from objref.container import format as f
-from objref.container.output import Output
+from objref.container.output import Sink
 from objref.container.section import GrowingSection
 
 __all__ = ["TableData", "piece_entries", "section_entry", "space_entry", "write_table"]
@@ -39,7 +39,7 @@ def piece_entries(pieces: list[f.Piece], groups: list[int]) -> list[bytes]:
     ]
 
 
-def write_table(output: Output, table: TableData, level: int) -> bytes:
+def write_table(output: Sink, table: TableData, level: int) -> bytes:
     """Write a table: a small one compressed, a long one with a check for each stripe. Returns its entry."""
     data = memoryview(table.data).cast("B")
     what, length = f.TABLE_IDS[table.name], len(data)
@@ -58,7 +58,7 @@ def write_table(output: Output, table: TableData, level: int) -> bytes:
     return f.TABLE_ENTRY.pack(what, table.owner, f.RAW, f.STRIPE_LOG2, 0, offset, length, length, check, 0)
 
 
-def _write_stripes(output: Output, data: memoryview) -> int:
+def _write_stripes(output: Sink, data: memoryview) -> int:
     output.align(8)
     checks = b"".join(f.CHECK.pack(xxh3(data[at : at + f.STRIPE])) for at in range(0, len(data), f.STRIPE))
     output.write(checks)

@@ -54,6 +54,8 @@ TABLE_IDS = {
     "dangling": 15,
     "META": 16,
     "NOTES": 17,
+    "ordinal keys": 18,
+    "tree checks": 19,
 }
 TABLE_WORDS: dict[str, Word] = {
     "objects": "Q",
@@ -71,6 +73,8 @@ TABLE_WORDS: dict[str, Word] = {
     "sources": "I",
     "source roles": "B",
     "dangling": "Q",
+    "ordinal keys": "Q",
+    "tree checks": "Q",
 }
 
 SUPERBLOCK_MAGIC = b"\x89ORF\r\n\x1a\n"

@@ -7,15 +7,31 @@ import os
 import secrets
 from contextlib import suppress
 from types import TracebackType
+from typing import Protocol
 
 from objref.errors import SourceError, UsageError
 
-__all__ = ["Output"]
+__all__ = ["Output", "Sink"]
 
 MODE = 0o600
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 NO_FOLDER_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """Folders that may be written but not read, and file systems that only sync files."""
+
+
+class Sink(Protocol):
+    """What the parts of a container are written to, in order."""
+
+    position: int
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append."""
+
+    def align(self, unit: int) -> None:
+        """Append zero bytes up to a multiple of `unit`."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes written before."""
 
 
 class Output:
@@ -59,6 +75,19 @@ class Output:
                 n = os.write(self._fd, view)
                 self.position += n
                 view = view[n:]
+        except OSError as error:
+            raise self._failed("write", error) from None
+
+    @property
+    def partial(self) -> str:
+        """The temporary name."""
+        return self._partial
+
+    def resume(self, length: int) -> None:
+        """Go on at `length`, behind what others wrote under the temporary name."""
+        try:
+            os.ftruncate(self._fd, length)
+            self.position = os.lseek(self._fd, length, os.SEEK_SET)
         except OSError as error:
             raise self._failed("write", error) from None
 

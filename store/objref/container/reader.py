@@ -3,11 +3,13 @@
 Its layers, each upon the one before: directory, tables, content, and here the stream that they were made from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from objref.container import format as f
 from objref.container.content import JOIN, Content, Trail
 from objref.errors import FormatError, IntegrityError, UnsupportedError
+from objref_index import KeyTable
 from objref_index.columns import cast
 
 __all__ = ["Container", "Trail"]
@@ -70,6 +72,14 @@ class Container(Content):
                 raise FormatError(
                     f"section {self.sections[number].name}: {cursor.left} bytes are not in the braid (R10)"
                 )
+
+    def quick(self, space: f.SpaceEntry, keys: KeyTable) -> Callable[[Any], bytes | None] | None:
+        """No shorter way from keys to bytes than through tables and blocks."""
+        return None
+
+    def about(self) -> dict[str, Any]:
+        """Facts about the file itself."""
+        return {"file_length": self.source.length, "groups": self.footer.groups}
 
     def close(self) -> None:
         """Let go of the file."""

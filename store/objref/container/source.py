@@ -108,6 +108,10 @@ class PreadSource:
             raise _short(self.name, offset, length, offset + len(data))
         return data
 
+    def fileno(self) -> int:
+        """The descriptor, which stays this source's."""
+        return self._fd
+
     def close(self) -> None:
         self.length = CLOSED
         if self._fd >= 0:

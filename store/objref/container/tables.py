@@ -9,7 +9,7 @@ from objref.container.directory import Directory
 from objref.container.source import Source
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref.limits import DEFAULT, Limits
-from objref_index import FORM_BYTES, Column, IntKeys, KeyShape, ObjectTable, ReferenceTable
+from objref_index import FORM_BYTES, Column, IntKeys, KeyShape, KeyTable, NumberTable, ObjectTable, ReferenceTable
 from objref_index.columns import cast
 from objref_index.keys import ByteKeys
 
@@ -118,7 +118,11 @@ class Tables(Directory):
                 raise FormatError(f"tables {a} and {b} differ in length")
         return ReferenceTable(columns, objects, damaged)
 
-    def int_keys(self, space: f.SpaceEntry) -> IntKeys:
+    def keys(self, space: f.SpaceEntry) -> KeyTable:
+        """The key table of a space."""
+        return self.byte_keys(space) if space.form == FORM_BYTES else self.int_keys(space)
+
+    def int_keys(self, space: f.SpaceEntry) -> NumberTable:
         """The key table of a space whose keys are numbers."""
         return IntKeys(self._shape(space), self.key_columns(space), damaged)
 

@@ -12,6 +12,7 @@ import sys
 from array import array
 from collections import OrderedDict, deque
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 from xxhash import xxh3_64_intdigest as xxh3
 
@@ -21,10 +22,13 @@ from objref.container.compress import compress_all
 from objref.container.digest import StreamDigest
 from objref.container.ending import TableData, piece_entries, section_entry, space_entry, write_table
 from objref.container.options import Options, sound
-from objref.container.output import Output
+from objref.container.output import Sink
 from objref.container.pages import PageTable
 from objref.container.section import Batch, GrowingSection
 from objref.errors import LimitError
+
+if TYPE_CHECKING:
+    from objref_index.build import Index
 
 __all__ = ["ContainerWriter", "Options", "TableData"]
 
@@ -39,9 +43,9 @@ IN_FLIGHT = 4
 
 
 class ContainerWriter:
-    """Writes one container to an `Output`. Mutable; unusable after its first error."""
+    """Writes one container to a Sink, an `Output` or what stands for one. Mutable; unusable after its first error."""
 
-    def __init__(self, output: Output, options: Options | None = None) -> None:
+    def __init__(self, output: Sink, options: Options | None = None) -> None:
         self.options = sound(options or Options())
         self._out = output
         self._sections: list[GrowingSection] = []
@@ -315,6 +319,16 @@ class ContainerWriter:
         self._group_start, self._group_from = self._out.position, self.stream_length
 
     # -- the end -------------------------------------------------------------------------------------------
+
+    def settle(self, index: Index) -> Index:
+        """The index as it will be stored: as it is."""
+        return index
+
+    def about(self) -> dict[str, Any]:
+        """What META says of the writer: the options, and what became of the pages."""
+        seen = self.seen
+        pages = {"all": seen.pages, "zero": seen.zero, "repeated": seen.repeated, "cap_reached": seen.full}
+        return {"options": self.options._asdict(), "pages": pages}
 
     def finish(
         self,

@@ -1,0 +1,79 @@
+"""What an image asks of the file behind it: a container, or a stream with an index beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from objref.container import format as f
+from objref.container.source import Source
+from objref.limits import Limits
+from objref_index import KeyTable, Objects, References
+
+__all__ = ["Backing", "Quick"]
+
+Quick = Callable[[Any], "bytes | None"]
+"""From a key to the bytes of the first object that has it; None when they must be found the long way."""
+
+
+class Backing(Protocol):
+    """An open file with an index. Safe for many threads."""
+
+    source: Source
+    limits: Limits
+    footer: f.Footer
+
+    @property
+    def sections(self) -> dict[int, f.Section]:
+        """Sections by number."""
+
+    @property
+    def spaces(self) -> list[f.SpaceEntry]:
+        """All spaces."""
+
+    @property
+    def kinds(self) -> list[f.KindEntry]:
+        """All kinds."""
+
+    @property
+    def roles(self) -> list[f.RoleEntry]:
+        """All roles of references."""
+
+    def meta(self) -> dict[str, Any]:
+        """What made the index, from what, with which options."""
+
+    def table(self, name: str, owner: int = 0, limit: int | None = None) -> bytes | memoryview:
+        """The content of a table, checked; empty when there is none."""
+
+    def objects(self) -> Objects:
+        """Rows by ordinal."""
+
+    def references(self) -> References:
+        """References by ordinal."""
+
+    def keys(self, space: f.SpaceEntry) -> KeyTable:
+        """The key table of a space."""
+
+    def quick(self, space: f.SpaceEntry, keys: KeyTable) -> Quick | None:
+        """A shorter way from keys to bytes, if there is one."""
+
+    def read(self, section: int, address: int, length: int) -> bytes | memoryview:
+        """Bytes of a section at once, checked."""
+
+    def chunks(self, section: int, address: int, length: int) -> Iterator[bytes | memoryview]:
+        """The same, block by block."""
+
+    def find_piece(self, section: int, address: int) -> f.PieceEntry:
+        """The piece that holds an address."""
+
+    def check_blocks(self, section: f.Section, piece: f.PieceEntry, start: int, end: int) -> None:
+        """Check the blocks of a piece that hold its bytes start…end-1."""
+
+    def stream(self) -> Iterator[bytes | memoryview]:
+        """The original bytes in order; IntegrityError at the end if they are not what was indexed."""
+
+    def about(self) -> dict[str, Any]:
+        """Facts about the file itself, for `info`: its length, and that of the index beside it."""
+
+    def close(self) -> None:
+        """Let go of the file."""
