@@ -39,9 +39,9 @@ class _Census:
     def kinds(self, kinds: Ints, lengths: Ints) -> None:
         """A part of the table. Lengths in two halves, so that no sum is rounded."""
         low, high = lengths & HALF, lengths >> np.uint64(24)
-        for kind in different(kinds):
-            mine = kinds == kind
-            self.objects[kind] += int(np.count_nonzero(mine))
+        for kind in (found := different(kinds)):
+            mine = slice(None) if len(found) == 1 else kinds == kind
+            self.objects[kind] += len(low[mine])
             self.bytes[kind] += int(low[mine].sum()) + (int(high[mine].sum()) << 24)
 
 
@@ -86,8 +86,8 @@ class _Check(NamedTuple):
         if touched.any():
             text = "lies nowhere, but has a length or an address (R17)"
             _blame(self.image, self.findings, ordinals[touched], text)
-        listed, direct = sections == LISTED, (sections != NOWHERE) & (sections != LISTED)
-        found = [Rows(ordinals[direct], rows[direct, 0], lengths[direct])]
+        listed = sections == LISTED
+        found = [_some(ordinals, rows[:, 0], lengths, (sections != NOWHERE) & ~listed)]
         wrong: list[int] = []
         found += _lists(self, ordinals[listed], rows[listed], lengths[listed], wrong)
         for odd in (np.array(wrong, np.int64), *chain.from_iterable(_check_places(self, some) for some in found)):
@@ -163,8 +163,7 @@ def _check_places(check: _Check, rows: Rows) -> Iterator[Ints]:
     for number in different(sections):
         if number == NOWHERE:  # a run of zero bytes
             continue
-        mine = (sections == number) & (rows.lengths > 0)
-        some = Rows(rows.owners[mine], rows.where[mine] & MASK, rows.lengths[mine])
+        some = _some(rows.owners, rows.where & MASK, rows.lengths, (sections == number) & (rows.lengths > 0))
         outside = _outside(known, number, some)
         if outside.any():
             yield (odd := np.unique(some.owners[outside]))
@@ -172,6 +171,11 @@ def _check_places(check: _Check, rows: Rows) -> Iterator[Ints]:
             _blame(check.image, check.findings, odd, text)
         if number in known.damage.spans:
             yield _touched(known, number, some, check.census)
+
+
+def _some(owners: Ints, where: Ints, lengths: Ints, mask: Ints) -> Rows:
+    """These rows; mostly they are all."""
+    return Rows(owners, where, lengths) if mask.all() else Rows(owners[mask], where[mask], lengths[mask])
 
 
 def _outside(known: Bytes, number: int, rows: Rows) -> Ints:
