@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objref.dialects.criu import parsing
@@ -63,6 +63,7 @@ def together(items: list[bytes]) -> tuple[list[tuple[int, bytes]], list[tuple[in
     return good, bad
 
 
+@settings(deadline=None)
 @given(st.lists(ITEMS, min_size=parsing.FEW, max_size=40))
 def test_the_same_messages_and_the_same_errors(items: list[bytes]) -> None:
     assert together(items) == alone(items)

@@ -13,13 +13,13 @@ from typing import Any
 
 __all__ = ["Parser", "parse_all", "parser"]
 
-TOGETHER = 256
+TOGETHER = 512
 """Items parsed at once."""
 FEW = 8
 """Below this many items the class of their batch costs more than it saves."""
 LARGE = 1 << 10
 """Bytes of an item from which a call of its own costs little. A hostile message may take dozens of times its bytes in
-memory (many empty ones inside: 36 times), so this also bounds what is parsed at once, to 256 KiB."""
+memory (many empty ones inside: 36 times), so this also bounds what is parsed at once, to 512 KiB."""
 
 Message = Any
 Places = Iterable[tuple[int, Message]]
