@@ -6,13 +6,13 @@ Nothing is read before it is asked for. An open image may be read from many thre
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from objref.container import format as f
 from objref.container.reader import Container
-from objref.container.source import BytesSource, FileSource, Source, open_path
+from objref.container.source import BytesSource, CountedSource, FileSource, Source, open_path
 from objref.errors import FormatError, NotFoundError, UsageError
 from objref.limits import DEFAULT, Limits
 from objref.names import format_objref, parse_key, parse_objref
@@ -22,6 +22,8 @@ from objref_index import FORM_BYTES, ObjectTable, ReferenceTable
 
 if TYPE_CHECKING:
     from objref.dialects.dialect import Dialect
+    from objref.dialects.plan import Plan, Scope
+    from objref.extracting import Extracted
 
 __all__ = ["Image", "open_image"]
 
@@ -29,9 +31,9 @@ LAYER_DIGITS = 5
 
 
 def open_image(
-    image: str | os.PathLike[str] | bytes | BinaryIO, *, access: str = "auto", limits: Limits = DEFAULT
+    image: str | os.PathLike[str] | bytes | BinaryIO | CountedSource, *, access: str = "auto", limits: Limits = DEFAULT
 ) -> Image:
-    """Open an image: a path, its bytes, or a seekable binary file object.
+    """Open an image: a path, its bytes, a seekable binary file object, or a source that counts what is read of it.
 
     access  "map" for long-lived readers of files that nobody shortens, "pread" for one question or a file of others;
             "auto" maps what belongs to you and only you can write
@@ -47,6 +49,8 @@ def open_image(
     source: Source
     if isinstance(image, bytes | bytearray | memoryview):
         source = BytesSource(image)
+    elif isinstance(image, CountedSource):
+        source = image
     elif isinstance(image, str | os.PathLike):
         source = open_path(image, access)
     elif hasattr(image, "seek") and hasattr(image, "read"):
@@ -297,6 +301,26 @@ class Image:
         from objref.exporter import export_image
 
         return export_image(self, dest, form=form, replace=replace)
+
+    def plan_extract(self, *objrefs: str, scope: Scope = "subtree", cut: Mapping[str, str] | None = None) -> Plan:
+        """What a smaller image with just what these objects need would be; see `objref.extracting.plan_extract`."""
+        from objref.extracting import plan_extract
+
+        return plan_extract(self, objrefs, scope=scope, cut=cut)
+
+    def extract(
+        self,
+        *objrefs: str,
+        dest: str | os.PathLike[str] | BinaryIO,
+        scope: Scope = "subtree",
+        cut: Mapping[str, str] | None = None,
+        form: str = "auto",
+        replace: bool = False,
+    ) -> Extracted:
+        """Write a smaller image with just what these objects need; see `objref.extracting.extract_image`."""
+        from objref.extracting import extract_image
+
+        return extract_image(self, self.plan_extract(*objrefs, scope=scope, cut=cut), dest, form=form, replace=replace)
 
     def close(self) -> None:
         """Let go of the file. Objects of this image cannot be read any more."""

@@ -20,6 +20,7 @@ __all__ = ["VERBS", "build_parser", "main"]
 VERBS = {
     "import": ("importing", "put a checkpoint into one .objref file"),
     "export": ("exporting", "give the original back, byte for byte"),
+    "extract": ("extracting", "make a smaller image with just what some tasks need"),
     "info": ("info", "what an image is, what is in it, what the import noticed"),
     "ls": ("listing", "list objects"),
     "get": ("getting", "write the bytes of one object, or a range of them"),

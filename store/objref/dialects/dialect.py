@@ -12,6 +12,8 @@ from objref.dialects.events import Kind, Role, Splitter
 from objref.limits import Limits
 
 if TYPE_CHECKING:
+    from objref.dialects.plan import Plan, Request
+    from objref.image import Image
     from objref.object import Object
 
 __all__ = ["Dialect"]
@@ -32,3 +34,5 @@ class Dialect(NamedTuple):
     """The fields of an object, JSON-able."""
     brief: Callable[[Object], str]
     """One line about an object, or nothing."""
+    extract: Callable[[Image, Request], Plan] | None = None
+    """Plans a smaller image with just what some objects need; None where nobody could use one."""
