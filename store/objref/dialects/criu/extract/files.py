@@ -130,7 +130,7 @@ def _of_tasks(draft: Draft, folder: _Folder) -> Iterator[File]:
             yield from folder.whole(f"core-{task.pid}.img", task.objref)
         for prefix in OLD_OF_TASK:
             yield from folder.whole(f"{prefix}-{task.pid}.img")
-        for tid in task.message.threads:
+        for tid in task.message.threads if task.alive else ():  # of a zombie CRIU writes thread 0
             if tid != task.pid:
                 for prefix in OF_THREAD:
                     yield from folder.whole(f"{prefix}-{tid}.img", task.objref if prefix == "core" else "")

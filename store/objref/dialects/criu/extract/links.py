@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["Links"]
 
 
-MAY_BE_MISSING = (("segment", "shmem"), ("replacement", "task"))
+MAY_BE_MISSING = (("segment", "shmem"), ("replacement", "task"), ("other-end", "tty"))
 """(role, kind) of references that dangle in sound images: segments that System V IPC images hold, processes that had
-ended (docs/criu.md, 3)."""
+ended, terminals that came from outside (docs/criu.md, 3)."""
 
 
 class Links:
