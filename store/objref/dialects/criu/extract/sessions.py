@@ -1,9 +1,9 @@
-"""Sessions and process groups whose leaders are left out.
+"""Sessions and process groups whose leaders are left out, or ended before the dump.
 
-A task whose session is led by nobody in the image makes CRIU create a stand-in with the leader's pid. Below the root
-of the tree that works, and is what a full restore does, too. For the root itself it does not: root and stand-in wait
-for each other without end (CRIU 4.1.1). So the root becomes the leader of a session, unless it joins that of criu's
-caller.
+A task whose session nobody in the image leads makes CRIU create a stand-in with the leader's pid, for children of the root
+only; for others it refuses ("Can't find a session leader", also when all of the image is restored). For the root itself
+stand-in and root wait for each other without end (CRIU 4.1.1). So the root becomes the leader of a session, unless it
+joins that of criu's caller, and the others go to their parent's where no stand-in can be.
 """
 
 from __future__ import annotations
@@ -17,25 +17,20 @@ if TYPE_CHECKING:
 
 __all__ = ["settle_sessions"]
 
-NEW = "leads a new session and group; no terminal is its controlling one"
-JOINED = "joins the session and group of the shell that calls criu"
+SHELL_JOB = "shell-job"
+LEADS = "it leads a new session and group; it has no controlling terminal"
+FOLLOWS = "it joins the session of its parent: CRIU cannot bring back one whose leader is not there"
 
 
 def settle_sessions(draft: Draft) -> None:
     """Give sid and pgid to the tasks whose leaders are gone."""
-    root = draft.root
-    policy = "new"
-    if root.message.sid != root.pid:
-        policy = draft.cuts.add("session", root.objref, "session", f"task:{root.message.sid}", NEW)
-        if policy == "shell-job":
-            draft.options["--shell-job"] = None
-    if policy in ("new", FAIL):
-        moved = {task.pid for task in draft.tasks.values() if _must_move(draft, task)}
-        for pid in sorted(moved):
-            _move(draft, draft.tasks[pid], moved)
-    else:
-        for task in draft.tasks.values():
-            _join(draft, task)
+    moved = set()
+    for task in draft.tasks.values():  # parents come first
+        if _must_move(draft, task):
+            moved.add(task.pid)
+            _move(draft, task)
+    for pid in moved - {draft.root.pid}:
+        _keep_group(draft, draft.tasks[pid], moved)
 
 
 def _must_move(draft: Draft, task: Task) -> bool:
@@ -45,9 +40,10 @@ def _must_move(draft: Draft, task: Task) -> bool:
         return False
     if task is root or sid == root.old.sid:
         return bool(root.old.sid != root.pid)
-    if sid in draft.tasks:  # a leader that is no ancestor: only when it was no ancestor before, either
+    if sid in draft.tasks:  # a leader that is no ancestor is CRIU's affair, unless we made it so
         return task.old.ppid != task.message.ppid and not _descends(draft, task, sid)
-    return draft.links.find("task", sid) is not None  # else it was gone before: CRIU makes a stand-in, as ever
+    gone = draft.links.find("task", sid) is None
+    return not gone or task.message.ppid != root.pid
 
 
 def _descends(draft: Draft, task: Task, pid: int) -> bool:
@@ -59,17 +55,30 @@ def _descends(draft: Draft, task: Task, pid: int) -> bool:
     return step is not None and step.pid == pid
 
 
-def _move(draft: Draft, task: Task, moved: set[int]) -> None:
-    """To the root's session; its group stays if its leader comes along."""
-    task.message.sid = draft.root.pid
-    if task.old.pgid not in moved | {draft.root.pid}:
-        task.message.pgid = draft.root.pid
-
-
-def _join(draft: Draft, task: Task) -> None:
-    """With --shell-job CRIU replaces the root's session and group, wherever they occur, by its own."""
+def _move(draft: Draft, task: Task) -> None:
     root = draft.root
-    if task.old.sid not in draft.tasks and draft.links.find("task", task.old.sid) is not None:
-        task.message.sid = root.old.sid
-        if task.old.pgid not in draft.tasks:
-            task.message.pgid = root.old.pgid
+    if task is root:
+        _move_root(draft)
+    elif task.old.sid == root.old.sid:
+        task.message.sid, task.message.pgid = root.message.sid, root.message.pgid
+    else:
+        parent = draft.tasks.get(task.message.ppid, root)
+        task.message.sid, task.message.pgid = parent.message.sid, parent.message.pgid
+        draft.cuts.add("session", task.objref, "session", f"task:{task.old.sid}", FOLLOWS, ("new",))
+
+
+def _move_root(draft: Draft) -> None:
+    """CRIU lets `--shell-job` put its own session and group in place of the root's, wherever they are named."""
+    root = draft.root
+    policy = draft.cuts.add("session", root.objref, "session", f"task:{root.old.sid}", LEADS)
+    if policy == SHELL_JOB:
+        draft.options["--shell-job"] = None
+    elif policy in ("new", FAIL):
+        root.message.sid = root.message.pgid = root.pid
+
+
+def _keep_group(draft: Draft, task: Task, moved: set[int]) -> None:
+    """A group stays together where its leader came along into the same session."""
+    leader = draft.tasks.get(task.old.pgid)
+    if leader is not None and leader.message.sid == task.message.sid and (leader.pid in moved or leader is draft.root):
+        task.message.pgid = leader.pid
