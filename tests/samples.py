@@ -90,12 +90,18 @@ def small_events(items: int = 5) -> Iterator[ev.Event]:
     yield ev.Edges(0, sources, roles, array("H", [ITEM, THING, ITEM, MEM]), u64(11, 5, 4711, 7))
 
 
-def write_events(path: Path, events: Sequence[ev.Event], options: Options | None = None, replace: bool = False) -> None:
+def write_events(
+    path: Path,
+    events: Sequence[ev.Event],
+    options: Options | None = None,
+    replace: bool = False,
+    dialect: Any = None,
+) -> None:
     """One container from events; `end_batch` after each of them."""
     with Output(path, replace=replace) as output:
         writer = ContainerWriter(output, options)
         try:
-            collector = _Collector(writer, Small(), DEFAULT)  # type: ignore[arg-type]
+            collector = _Collector(writer, dialect or Small(), DEFAULT)
             for event in events:
                 collector.take([event])
                 writer.end_batch()

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from objref_index.columns import Column
 
-__all__ = ["DANGLING_BIT", "Dangling", "Edge", "ReferenceTable"]
+__all__ = ["DANGLING_BIT", "Dangling", "Edge", "ReferenceTable", "Side"]
 
 DANGLING_BIT = 1 << 31
+NOTHING = Column(lambda k: b"", "I", 0)
 
 
 class Edge(NamedTuple):
@@ -27,6 +28,40 @@ class Dangling(NamedTuple):
     layer: int
 
 
+class Side(NamedTuple):
+    """The references seen from one of their ends: those of object i are entries ends[i]…ends[i+1]-1 of `roles` and
+    `others`, which are the other ends as they are stored (with DANGLING_BIT when there is none)."""
+
+    forward: bool
+    ends: Column
+    roles: Column
+    others: Column
+    objects: int
+    damage: Callable[[str], Exception]
+
+    def span(self, ordinal: int) -> tuple[int, int]:
+        """First entry of an object, and the one behind its last."""
+        start, end = self.ends[ordinal], self.ends[ordinal + 1]
+        if not start <= end <= self.others.count:
+            raise self.wrong_span(ordinal, start, end)
+        return start, end
+
+    def wrong_span(self, ordinal: int, start: int, end: int) -> Exception:
+        """What is wrong with such entries."""
+        name = "reference ends" if self.forward else "referrer ends"
+        return self.damage(f"{name} of object {ordinal} are {start}…{end} of {self.others.count}")
+
+    def wrong_end(self, ordinal: int, other: int) -> Exception:
+        """What is wrong with such another end."""
+        how = "refers to" if self.forward else "is referred to by"
+        return self.damage(f"object {ordinal} {how} object {other} of {self.objects}")
+
+    def overlapping(self) -> Exception:
+        """What is wrong when different objects have more references together than there are."""
+        name = "reference ends" if self.forward else "referrer ends"
+        return self.damage(f"{name}: objects share references, {self.others.count} are too few")
+
+
 class ReferenceTable:
     """Forward and backward references of `objects` objects."""
 
@@ -43,36 +78,38 @@ class ReferenceTable:
             if len(columns.get(name, ())) != len(columns.get(roles, ())):
                 raise damage(f"tables {name} and {roles} differ in length")
 
-    def _span(self, name: str, ordinal: int, count: int) -> tuple[int, int]:
-        ends = self._columns.get(name)
+    def side(self, forward: bool) -> Side | None:
+        """The references from objects, or those to objects; None when the image has none at all."""
+        names = ("reference ends", "roles", "targets") if forward else ("referrer ends", "source roles", "sources")
+        ends, roles, others = map(self._columns.get, names)
         if ends is None:
-            return 0, 0
-        start, end = ends[ordinal], ends[ordinal + 1]
-        if not start <= end <= count:
-            raise self._damage(f"{name} of object {ordinal} are {start}…{end} of {count}")
-        return start, end
+            return None
+        return Side(forward, ends, roles or NOTHING, others or NOTHING, self.objects, self._damage)
 
     def of(self, ordinal: int) -> Iterator[Edge]:
         """References from an object, in the order of its fields."""
-        start, end = self._span("reference ends", ordinal, len(self._columns.get("targets", ())))
-        for i in range(start, end):
-            yield self._edge(ordinal, self._columns["roles"][i], self._columns["targets"][i])
-
-    def _edge(self, source: int, role: int, target: int) -> Edge:
-        if target & DANGLING_BIT:
-            return Edge(role, source, None, target ^ DANGLING_BIT)
-        if target >= self.objects:
-            raise self._damage(f"object {source} refers to object {target} of {self.objects}")
-        return Edge(role, source, target)
+        side = self.side(True)
+        if side is None:
+            return
+        for i in range(*side.span(ordinal)):
+            role, target = side.roles[i], side.others[i]
+            if target & DANGLING_BIT:
+                yield Edge(role, ordinal, None, target ^ DANGLING_BIT)
+            elif target < self.objects:
+                yield Edge(role, ordinal, target)
+            else:
+                raise side.wrong_end(ordinal, target)
 
     def to(self, ordinal: int) -> Iterator[Edge]:
         """References to an object, by ordinal of what refers to it."""
-        start, end = self._span("referrer ends", ordinal, len(self._columns.get("sources", ())))
-        for i in range(start, end):
-            source = self._columns["sources"][i]
+        side = self.side(False)
+        if side is None:
+            return
+        for i in range(*side.span(ordinal)):
+            source = side.others[i]
             if source >= self.objects:
-                raise self._damage(f"object {ordinal} is referred to by object {source} of {self.objects}")
-            yield Edge(self._columns["source roles"][i], source, ordinal)
+                raise side.wrong_end(ordinal, source)
+            yield Edge(side.roles[i], source, ordinal)
 
     def dangling(self, i: int) -> Dangling:
         """What the i-th dangling reference names."""

@@ -22,31 +22,39 @@ if TYPE_CHECKING:
         LimitError,
         NotFoundError,
         ObjrefError,
+        RestoreError,
         SourceError,
         TruncatedError,
         UnsupportedError,
         UsageError,
     )
     from objref.exporter import export_image
+    from objref.graph import Closure, Cut
     from objref.image import Image
     from objref.image import open_image as open
     from objref.importer import Options, Report, import_image
     from objref.limits import Limits
     from objref.object import Object, Reference
+    from objref.restore import Maker, Restored
     from objref.space import Space
 
 __all__ = [
+    "Closure",
+    "Cut",
     "FormatError",
     "Image",
     "IntegrityError",
     "LimitError",
     "Limits",
+    "Maker",
     "NotFoundError",
     "Object",
     "ObjrefError",
     "Options",
     "Reference",
     "Report",
+    "RestoreError",
+    "Restored",
     "SourceError",
     "Space",
     "TruncatedError",
@@ -58,12 +66,16 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Closure": "graph",
+    "Cut": "graph",
     "Image": "image",
     "Limits": "limits",
+    "Maker": "restore",
     "Object": "object",
     "Options": "importer",
     "Reference": "object",
     "Report": "importer",
+    "Restored": "restore",
     "Space": "space",
     "export_image": "exporter",
     "import_image": "importer",

@@ -13,6 +13,7 @@ __all__ = [
     "LimitError",
     "NotFoundError",
     "ObjrefError",
+    "RestoreError",
     "SourceError",
     "TruncatedError",
     "UnsupportedError",
@@ -82,3 +83,27 @@ class SourceError(ObjrefError, OSError):
 
     def __str__(self) -> str:  # OSError would print errno and a tuple
         return str(self.args[0]) if self.args else ""
+
+
+class RestoreError(ObjrefError):
+    """A function of the caller's failed to create or to link an object (see `objref.restore`). Its own error is the
+    `__cause__`."""
+
+    def __init__(self, step: str, reason: str, objref: str, role: str = "", target: str = "") -> None:
+        super().__init__(step, reason, objref, role, target)
+        self.step, self.reason = step, reason
+        """"create" or "link", and why it failed."""
+        self.objref, self.role, self.target = objref, role, target
+        """The object; of a link, its role and where it leads to."""
+        self.undone = 0
+        """How many objects were undone."""
+        self.undo_failures: tuple[tuple[str, BaseException], ...] = ()
+        """What could not be undone: (objref, error)."""
+
+    def __str__(self) -> str:
+        what = f"{self.objref} {self.role} {self.target}".strip()
+        text = f"cannot {self.step} {what}: {self.reason}; {self.undone} objects were undone"
+        if not self.undo_failures:
+            return text
+        stay = ", ".join(f"{objref} ({type(error).__name__}: {error})" for objref, error in self.undo_failures[:5])
+        return f"{text}, {len(self.undo_failures)} could not be: {stay}" + ", …" * (len(self.undo_failures) > 5)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from objref.dialects.dialect import Dialect
     from objref.dialects.plan import Plan, Scope
     from objref.extracting import Extracted
+    from objref.graph import Closure, Root, Roots
+    from objref.restore import Made, Maker, Restored
 
 __all__ = ["Image", "open_image"]
 
@@ -289,6 +291,18 @@ class Image:
     def referrers(self, ordinal: int) -> list[Reference]:
         """References to an object."""
         return [Reference(self, edge) for edge in self.reference_table.to(ordinal)]
+
+    def closure(self, *roots: Root, **options: Any) -> Closure:
+        """All that some objects need, through references, loops included; see `objref.graph.closure`."""
+        from objref.graph import closure
+
+        return closure(self, roots, **options)
+
+    def restore(self, roots: Roots, makers: Mapping[str, Maker[Made]], **options: Any) -> Restored[Made]:
+        """Create what some objects need, then link it, with functions of yours; see `objref.restore.restore`."""
+        from objref.restore import restore
+
+        return restore(self, roots, makers, **options)
 
     # -- the stream ----------------------------------------------------------------------------------------
 

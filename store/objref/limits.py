@@ -25,6 +25,8 @@ class Limits(NamedTuple):
     """Decoded blocks that a reader keeps."""
     seen_pages: int = 512 * KIB
     """Distinct pages that an import remembers (2 GiB of them, about 60 MB of memory)."""
+    closure: int = 16 * MIB
+    """Objects in a closure."""
     notes: int = 10_000
     """Notes that an import keeps; further ones are counted."""
     parents: int = 1024

@@ -55,7 +55,7 @@ def dump(said):
     shutil.copy("/bind/crew", DIR / "crew")
     next_pid(99)
     words = ["setsid", "env", "-i", "setpriv", "--bounding-set=-all", "--inh-caps=-all", *said["in"], str(DIR / "crew"), str(DIR)]
-    quiet = {name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     program = subprocess.Popen(words, cwd="/", **quiet)
     late = [name for name in said["names"] if wait_for(lambda name=name: counted(name, 5)) is None]
     images = Path("/bind", said["folder"])

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["reach"]
 
 FOLLOWED = ("regular", "inode", "map", "tty", "stream", "segment", "replacement", "in-flight", "other-end")
-"""Roles that lead from an open file, and from what belongs to it, to what it needs. CRIU refuses an end of a pty of which
-tty-info.img does not have the other end, too, whether anybody has that open or not."""
+"""Roles that lead from an open file, and from what belongs to it, to what it needs. CRIU refuses an end of a pty of
+which tty-info.img does not have the other end, too, whether anybody has that open or not."""
 SIDE = ("memfd", "bpfmap-data", "tty", "tcp-stream", "ghost", "remap", "sk-packet", "tty-data")
 UNIX, TTY = 5, 11
 

@@ -1,9 +1,9 @@
 """Sessions and process groups whose leaders are left out, or ended before the dump.
 
-A task whose session nobody in the image leads makes CRIU create a stand-in with the leader's pid, for children of the root
-only; for others it refuses ("Can't find a session leader", also when all of the image is restored). For the root itself
-stand-in and root wait for each other without end (CRIU 4.1.1). So the root becomes the leader of a session, unless it
-joins that of criu's caller, and the others go to their parent's where no stand-in can be.
+A task whose session nobody in the image leads makes CRIU create a stand-in with the leader's pid, for children of the
+root only; for others it refuses ("Can't find a session leader", also when all of the image is restored). For the root
+itself stand-in and root wait for each other without end (CRIU 4.1.1). So the root becomes the leader of a session,
+unless it joins that of criu's caller, and the others go to their parent's where no stand-in can be.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from objref.dialects.criu.extract.draft import Task
 from objref.dialects.plan import FAIL
 from objref.errors import FormatError, UsageError
+from objref.graph import closure
 
 if TYPE_CHECKING:
     from objref.dialects.criu.extract.draft import Draft
@@ -49,10 +49,9 @@ def _reason(image: Image, found: Object) -> str:
 
 def keep_tasks(draft: Draft, chosen: list[Object], scope: str) -> None:
     """Fill `draft.tasks`: the root first, parents before children, ppid as it will be."""
-    kept = {one.ordinal: one for one in chosen}
-    if scope == "subtree":
-        kept = _with_descendants(draft.links, chosen)
-    tasks = {task.pid: task for task in (_task(draft.links, kept[n]) for n in sorted(kept))}
+    image = draft.links.image
+    kept = closure(image, chosen, direction="reverse", roles=["parent"] if scope == "subtree" else [])
+    tasks = {task.pid: task for task in (_task(draft.links, one) for one in kept)}
     roots = [tasks[pid] for pid in tasks if tasks[pid].message.ppid not in tasks]
     root = _choose_root(roots, tasks)
     draft.tasks = {root.pid: root, **tasks}
@@ -60,17 +59,6 @@ def keep_tasks(draft: Draft, chosen: list[Object], scope: str) -> None:
     _check_ancestry(draft)
     _give_parents(draft, root, roots)
     _name_children_left_out(draft)
-
-
-def _with_descendants(links: Links, chosen: Iterable[Object]) -> dict[int, Object]:
-    found: dict[int, Object] = {}
-    work = list(chosen)
-    while work:
-        one = work.pop()
-        if one.ordinal not in found:
-            found[one.ordinal] = one
-            work += links.to(one, "parent")
-    return found
 
 
 def _task(links: Links, found: Object) -> Task:

@@ -1,0 +1,311 @@
+"""The graph of an image: what an object needs, what refers to it, what is cut when objects are taken apart.
+
+docs/graph.md says which references a closure follows, and why.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args, overload
+
+from objref.errors import LimitError, NotFoundError, UsageError
+from objref.object import Object, Reference
+from objref_index import Edge
+from objref_index.cut import Edges, Where, edges
+from objref_index.references import DANGLING_BIT
+from objref_index.traversal import Roles, reach, role_set
+
+if TYPE_CHECKING:
+    from objref.image import Image
+    from objref_index.components import Components
+
+__all__ = ["MEANING", "NEEDED", "Closure", "Cut", "Direction", "References", "Roots", "closure"]
+
+Direction = Literal["needs", "forward", "reverse", "both"]
+"""needs: to what objects refer to, and both ways along references of ownership (O); forward: to what they refer to;
+reverse: to what refers to them; both: both."""
+
+NEEDED = "HKO"
+"""Strengths that are followed unless told otherwise: all but S, which may be missing."""
+
+STRENGTHS = "HSKO"
+OWNERSHIP = "O"
+
+MEANING = {
+    ("leaving", "H"): "needed: cannot be restored without it, or without a replacement",
+    ("leaving", "K"): "a part that is left behind: restored without it, it is incomplete",
+    ("leaving", "O"): "one exists because of the other: what belongs together is taken apart",
+    ("leaving", "S"): "may be missing: restored without it, or with what is there then",
+    (
+        "entering",
+        "H",
+    ): "shared: the other side needs it too; restored apart, there are two that know nothing of each other",
+    ("entering", "K"): "a part of something that is left behind",
+    ("entering", "O"): "one exists because of the other: what belongs together is taken apart",
+    ("entering", "S"): "mentioned by something that is left behind, which may miss it",
+}
+"""What a reference across a cut means for a restore: (way, strength) -> text."""
+UNKNOWN = "a strength that this version does not know"
+
+Root: TypeAlias = "str | int | Object | Closure"
+Roots: TypeAlias = "Root | Iterable[Root]"
+
+
+class References(Sequence[Reference]):
+    """References of an image, each made when asked for. `edges` has them as columns."""
+
+    __slots__ = ("_forward", "_image", "edges")
+
+    def __init__(self, image: Image, forward: bool, found: Edges) -> None:
+        self._image = image
+        self._forward = forward
+        self.edges = found
+
+    def __len__(self) -> int:
+        return len(self.edges.members)
+
+    @overload
+    def __getitem__(self, i: int) -> Reference: ...
+    @overload
+    def __getitem__(self, i: slice) -> References: ...
+    def __getitem__(self, i: int | slice) -> Reference | References:
+        if isinstance(i, slice):
+            return References(self._image, self._forward, Edges(*(column[i] for column in self.edges)))
+        member, role, other = (column[i] for column in self.edges)
+        if not self._forward:
+            return Reference(self._image, Edge(role, other, member))
+        if other & DANGLING_BIT:
+            return Reference(self._image, Edge(role, member, None, other ^ DANGLING_BIT))
+        return Reference(self._image, Edge(role, member, other))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} references>"
+
+
+class Crossing(NamedTuple):
+    """The references of one role that cross a cut in one way, and what they mean for a restore."""
+
+    way: Literal["leaving", "entering"]
+    role: str
+    strength: str
+    number: int
+    meaning: str
+
+
+class Cut(NamedTuple):
+    """What crosses the border of a set of objects. References to nothing are `Closure.dangling()`."""
+
+    leaving: References
+    """From members to objects outside."""
+    entering: References
+    """From objects outside to members."""
+
+    def summary(self) -> list[Crossing]:
+        """By way and role: those without which a restore fails come first, the most frequent among them."""
+        rows = [*_crossings("leaving", self.leaving), *_crossings("entering", self.entering)]
+        return sorted(
+            rows, key=lambda row: (row.way != "leaving", f"HKO{row.strength}".index(row.strength), -row.number)
+        )
+
+
+def _crossings(way: Literal["leaving", "entering"], references: References) -> Iterator[Crossing]:
+    from collections import Counter
+
+    for number, count in Counter(references.edges.roles).items():
+        role = references._image.role(number)
+        yield Crossing(way, role.name, role.strength, count, MEANING.get((way, role.strength), UNKNOWN))
+
+
+class Closure:
+    """A set of objects that are reached from others. Immutable; valid as long as the image is open."""
+
+    __slots__ = ("image", "ordinals", "roots")
+
+    def __init__(self, image: Image, roots: tuple[int, ...], ordinals: array[int]) -> None:
+        self.image = image
+        self.roots = roots
+        """Ordinals of the objects that were asked for, without repetition, in the order in which they were named."""
+        self.ordinals = ordinals
+        """Of all members, ascending."""
+
+    def __len__(self) -> int:
+        return len(self.ordinals)
+
+    def __contains__(self, member: Any) -> bool:
+        """Whether an object, an objref or an ordinal is in it."""
+        try:
+            ordinal = _ordinal(self.image, member)
+        except NotFoundError:
+            return False
+        return self.has(ordinal)
+
+    def has(self, ordinal: int) -> bool:
+        """Whether the object with this ordinal is in it."""
+        i = bisect_left(self.ordinals, ordinal)
+        return i < len(self.ordinals) and self.ordinals[i] == ordinal
+
+    def member(self, member: Any) -> int:
+        """The ordinal of a member, by objref, object or ordinal. NotFoundError when it is none."""
+        ordinal = _ordinal(self.image, member)
+        if not self.has(ordinal):
+            raise NotFoundError(f"{self.image.by_ordinal(ordinal).objref} is not one of the {len(self)} objects")
+        return ordinal
+
+    def __iter__(self) -> Iterator[Object]:
+        return self.objects()
+
+    def objects(self) -> Iterator[Object]:
+        """The members in stream order."""
+        return map(self.image.by_ordinal, self.ordinals)
+
+    def kinds(self) -> dict[str, tuple[int, int]]:
+        """kind -> (members, their bytes), in the dialect's order."""
+        found: dict[int, tuple[int, int]] = {}
+        for row in map(self.image.object_table.row, self.ordinals):
+            number, size = found.get(row.kind, (0, 0))
+            found[row.kind] = number + 1, size + row.length
+        return {self.image.kind_name(kind): found[kind] for kind in sorted(found)}
+
+    def references(self, strengths: str | None = None) -> References:
+        """References between members, of these strengths (None: of all)."""
+        return self._references(True, "inside", strengths)
+
+    def cut(self) -> Cut:
+        """References of all roles that leave the members for other objects, and those that enter."""
+        return Cut(self._references(True, "outside"), self._references(False, "outside"))
+
+    def dangling(self) -> References:
+        """References of members to what is not in the image."""
+        return self._references(True, "nowhere")
+
+    def _references(self, forward: bool, where: Where, strengths: str | None = None) -> References:
+        roles = None if strengths is None else role_set(_by_strength(self.image, strengths))
+        return References(self.image, forward, edges(self.image.reference_table, forward, self.ordinals, where, roles))
+
+    def components(self, strengths: str | None = NEEDED) -> Components:
+        """Sets of members that lead to each other through references of these strengths (None: all), as ordinals.
+
+        Those that are referred to come first. `.loops()` are those of more than one member.
+        """
+        from objref_index.components import components
+
+        return components(self.ordinals, self.references(strengths).edges)
+
+    def creation_order(self, strengths: str | None = NEEDED) -> array[int]:
+        """All members as ordinals, targets of references before their sources; within a loop in stream order."""
+        return self.components(strengths).order
+
+    def __repr__(self) -> str:
+        return f"<closure of {len(self.roots)} objects: {len(self)} of {self.image!r}>"
+
+
+def closure(
+    image: Image,
+    roots: Roots,
+    *,
+    direction: Direction = "needs",
+    roles: Iterable[str] | None = None,
+    without: Iterable[str] = (),
+    strengths: str | None = None,
+    limit: int | None = None,
+) -> Closure:
+    """All objects that are reached from some objects, themselves included.
+
+    roots      objrefs, ordinals, objects, closures: one or several
+    direction  see `Direction`
+    roles      names of the only roles that are followed; they may be soft
+    without    names of roles that are not followed
+    strengths  letters of those that are followed: "HKO" unless roles are named, which are followed whatever they are
+    limit      objects at most (`limits.closure`)
+
+    Errors: NotFoundError (no such object or role), LimitError, FormatError and its kin where the index is damaged.
+
+    >>> needs = closure(image, "task:17")
+    >>> needs.cut().summary()
+    """
+    start = tuple(dict.fromkeys(_ordinals(image, roots)))
+    forward, backward = _steps(image, direction, _followed(image, roles, without, strengths))
+    most = image.container.limits.closure if limit is None else limit
+
+    def too_many(found: int) -> Exception:
+        return LimitError(f"a closure of {found} objects and more, limit {most}")
+
+    return Closure(image, start, reach(image.reference_table, start, forward, backward, most, too_many))
+
+
+def _ordinals(image: Image, roots: Any) -> Iterator[int]:
+    if isinstance(roots, Closure):
+        if roots.image is not image:
+            raise UsageError(f"{roots!r} is of another image")
+        yield from roots.ordinals
+    elif isinstance(roots, str | Object) or hasattr(roots, "__index__"):
+        yield _ordinal(image, roots)
+    else:
+        try:
+            several = iter(roots)
+        except TypeError:
+            raise UsageError(f"what is reached from {roots!r}? Expected objrefs, objects or ordinals") from None
+        for root in several:
+            yield from _ordinals(image, root)
+
+
+def _ordinal(image: Image, root: Any) -> int:
+    if isinstance(root, Object):
+        if root._image is not image:
+            raise UsageError(f"{root!r} is of another image")
+        return root.ordinal
+    if isinstance(root, str):
+        return image.object(root).ordinal
+    return image.by_ordinal(root).ordinal
+
+
+def _followed(
+    image: Image, roles: Iterable[str] | None, without: Iterable[str], strengths: str | None
+) -> frozenset[int]:
+    named = _by_name(image, roles) if roles is not None else _by_strength(image, strengths or NEEDED)
+    if roles is not None and strengths is not None:
+        named &= _by_strength(image, strengths)
+    return named - _by_name(image, without)
+
+
+def _by_strength(image: Image, strengths: str) -> frozenset[int]:
+    if unknown := set(strengths) - set(STRENGTHS):
+        raise UsageError(f"no strength {min(unknown)!r}; there is: {', '.join(STRENGTHS)}")
+    return frozenset(role.id for role in image.container.roles if role.strength in strengths)
+
+
+def _by_name(image: Image, names: Iterable[str]) -> frozenset[int]:
+    known: dict[str, list[int]] = {}
+    for role in image.container.roles:
+        known.setdefault(role.name, []).append(role.id)
+    found: list[int] = []
+    for name in [names] if isinstance(names, str) else names:
+        if name not in known:
+            raise _no_role(name, list(known))
+        found += known[name]
+    return frozenset(found)
+
+
+def _no_role(name: str, known: list[str]) -> NotFoundError:
+    from difflib import get_close_matches
+
+    near = tuple(get_close_matches(name, known, 3))
+    return NotFoundError(f"no role {name!r}; there is: {', '.join(near or known)}", near)
+
+
+def _steps(image: Image, direction: str, followed: frozenset[int]) -> tuple[Roles, Roles]:
+    """Roles that are followed forward, and backward."""
+    owned = followed & _by_strength(image, OWNERSHIP)
+    nothing: frozenset[int] = frozenset()
+    both = {
+        "needs": (followed, owned),
+        "forward": (followed, nothing),
+        "reverse": (nothing, followed),
+        "both": (followed, followed),
+    }
+    if direction not in both:
+        raise UsageError(f"no direction {direction!r}; there is: {', '.join(get_args(Direction))}")
+    forward, backward = both[direction]
+    return role_set(forward), role_set(backward)
