@@ -13,7 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-DIR, LOG = Path("/tmp/crew"), Path("/tmp/criu.log")
+SAID = json.loads(sys.argv[2])
+DIR, LOG = Path("/tmp", SAID.get("dir", "crew")), Path("/tmp/criu.log")
+COUNT = SAID.get("count", "count")
+"""The field of a report that goes up."""
 COMMON = ["-W", "/tmp", "-o", str(LOG), "-v4"]
 HIGH_PIDS = 5000
 """For CRIU's own helpers: the small pids are those of the crew."""
@@ -41,7 +44,7 @@ def report(name, suffix="json"):
 def counted(name, more):
     """The report of a process once it has counted so much."""
     found = report(name)
-    return found if found is not None and found["count"] >= more else None
+    return found if found is not None and found[COUNT] >= more else None
 
 
 def errors():
@@ -54,9 +57,9 @@ def dump(said):
     DIR.mkdir()
     shutil.copy("/bind/crew", DIR / "crew")
     next_pid(99)
-    words = ["setsid", "env", "-i", "setpriv", "--bounding-set=-all", "--inh-caps=-all", *said["in"], str(DIR / "crew"), str(DIR)]
+    words = ["setsid", "env", "-i", *said["around"], "setpriv", "--bounding-set=-all", "--inh-caps=-all"]
     quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    program = subprocess.Popen(words, cwd="/", **quiet)
+    program = subprocess.Popen([*words, str(DIR / "crew"), str(DIR)], cwd="/", **quiet)
     late = [name for name in said["names"] if wait_for(lambda name=name: counted(name, 5)) is None]
     images = Path("/bind", said["folder"])
     images.mkdir()
@@ -85,7 +88,7 @@ def revive(said):
     if done.returncode:
         return {"status": done.returncode, "errors": errors()}
     names = said["names"]
-    after = {name: wait_for(lambda name=name: counted(name, before[name]["count"] + 5)) for name in names}
+    after = {name: wait_for(lambda name=name: counted(name, before[name][COUNT] + 5)) for name in names}
     if said["inherit"] == "reading":
         os.write(mine, b"from outside")
     for name in names:
@@ -104,6 +107,44 @@ def pipe_at_3(way):
     reads, writes = (fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in os.pipe())
     os.dup2(writes if way == "writing" else reads, 3)
     return reads if way == "writing" else writes
+
+
+SHELL = """
+while :; do echo tick; read -t 0.02 -u 9 _; done 9<> <(:) | sed -u s/tick/tock/ | cat >>/tmp/crew/lines &
+wait
+"""
+
+
+def shell(said):
+    """A shell with a pipeline in the background, dumped once lines come out of it."""
+    DIR.mkdir()
+    next_pid(99)
+    words = ["setsid", "env", "-i", "setpriv", "--bounding-set=-all", "--inh-caps=-all", "bash", "-mc", SHELL]
+    program = subprocess.Popen(words, cwd="/", **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL))
+    wait_for(lambda: lines() or None)
+    images = Path("/bind", said["folder"])
+    images.mkdir()
+    pids = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
+    next_pid(HIGH_PIDS)
+    done = subprocess.run(["criu", "dump", "-t", str(program.pid), "-D", str(images), "--manage-cgroups=ignore", *COMMON],
+                          timeout=20)  # fmt: skip
+    shutil.copytree(DIR, "/bind/files")
+    return {"status": done.returncode, "errors": errors(), "pids": pids}
+
+
+def pipeline(said):
+    """Restore the pipeline; the lines that came out of it since."""
+    shutil.copytree("/bind/files", DIR)
+    before = len(lines())
+    next_pid(HIGH_PIDS)
+    done = subprocess.run([*said["words"], *COMMON], timeout=8)
+    wait_for(lambda: len(lines()) > before + 5 or None)
+    return {"status": done.returncode, "errors": errors(), "lines": lines()[before:], "shell": "100" in processes()}
+
+
+def lines():
+    path = DIR / "lines"
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def ask():
@@ -125,4 +166,5 @@ def processes():
     return found
 
 
-print(json.dumps({"dump": dump, "revive": revive}[sys.argv[1]](json.loads(sys.argv[2]))))
+STEPS = {"dump": dump, "revive": revive, "shell": shell, "pipeline": pipeline}
+print(json.dumps(STEPS[sys.argv[1]](SAID)))
