@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from objref.errors import (
+        CutError,
         FormatError,
         IntegrityError,
         LimitError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Closure",
     "Cut",
+    "CutError",
     "FormatError",
     "Image",
     "IntegrityError",

@@ -124,5 +124,6 @@ class PagesFile(File):
 
     def end(self) -> Iterator[Event]:
         if self._carry:
+            yield Pages(memoryview(b""), (self.member.token,))  # a file of less than a page is one of pages, too
             yield self._run(TAIL_SECTION, self._carry)
         yield self._whole(self._name.spec.kind, self._name.number)

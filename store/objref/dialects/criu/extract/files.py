@@ -18,7 +18,7 @@ from objref.errors import FormatError
 from objref_index.objects import LISTED
 
 if TYPE_CHECKING:
-    from objref.dialects.criu.extract.draft import Draft, OpenFile, Table
+    from objref.dialects.criu.extract.draft import Draft, OpenFile, Table, Task
     from objref.object import Object
 
 __all__ = ["files_of"]
@@ -94,7 +94,7 @@ def files_of(draft: Draft, namespaces: set[int]) -> tuple[File, ...]:
 def _all(draft: Draft, folder: _Folder, namespaces: set[int]) -> Iterator[File]:
     for name in ONCE:
         yield from folder.whole(f"{name}.img", "criu" if name == "inventory" else "")
-    yield from folder.items("pstree.img", ([task.message.SerializeToString()] for task in draft.tasks.values()))
+    yield from folder.items("pstree.img", map(_task, draft.tasks.values()))
     yield from folder.items("files.img", map(_open_file, _in_order(draft)))
     for table in draft.tables.values():
         yield from _table(folder, table)
@@ -107,6 +107,10 @@ def _all(draft: Draft, folder: _Folder, namespaces: set[int]) -> Iterator[File]:
 def _in_order(draft: Draft) -> list[OpenFile]:
     """As in the image; what was made here comes last."""
     return sorted(draft.files.values(), key=lambda f: (f.found is None, f.found.ordinal if f.found else f.id))
+
+
+def _task(task: Task) -> list[bytes] | Object:
+    return task.found if task.message == task.old else [task.message.SerializeToString()]
 
 
 def _open_file(file: OpenFile) -> list[bytes] | Object:

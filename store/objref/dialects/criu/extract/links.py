@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from objref.dialects.criu.kinds import MESSAGES
 from objref.dialects.criu.show_message import parse
-from objref.errors import FormatError, NotFoundError
+from objref.errors import FormatError
 from objref_index.objects import LISTED
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ class Links:
     def __init__(self, image: Image, layer: int) -> None:
         self.image = image
         self.layer = layer
+        self._spaces = frozenset(image.spaces())
         self._roles = {role.id: role.name for role in image.container.roles}
 
     # -- by key --------------------------------------------------------------------------------------------
 
     def find(self, kind: str, key: int | bytes) -> Object | None:
         """The only object with that key, if there is one."""
-        try:
-            space = self.image.space(kind, 0 if kind == "member" else self.layer)
-            found = space.object(key)
-        except NotFoundError:
+        layer = 0 if kind == "member" else self.layer
+        if (layer, kind) not in self._spaces or key not in (space := self.image.space(kind, layer)):
             return None
+        found = space.object(key)
         if space.claims(key) > 1:
             raise FormatError(
                 f"{found.objref} and {found.objref}~2 have one id: which of them is meant, nobody can say"
@@ -48,7 +48,7 @@ class Links:
 
     def has(self, kind: str) -> bool:
         """Whether there are objects of a kind."""
-        return (self.layer, kind) in self.image.spaces()
+        return (self.layer, kind) in self._spaces
 
     def key(self, found: Object) -> int:
         """The number that an object has in its space."""

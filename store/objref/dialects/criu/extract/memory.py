@@ -37,7 +37,7 @@ def memory_files(draft: Draft) -> Iterator[File]:
     page = _page_size(draft)
     for task in draft.tasks.values():
         if task.alive:
-            yield from _files(draft, links.one(task.found, "pagemap"), links.one(task.found, "mem"), page)
+            yield from _files(draft, links.one(task.found, "pagemap"), task.found, page)
     for segment in draft.segments.values():
         yield from _files(draft, links.one(segment, "pagemap"), segment, page)
 
@@ -47,8 +47,9 @@ def _page_size(draft: Draft) -> int:
     return int(dict(zip(auxv[::2], auxv[1::2], strict=False)).get(AT_PAGESZ, 4096))
 
 
-def _files(draft: Draft, found: Object, memory: Object, page: int) -> Iterator[File]:
+def _files(draft: Draft, found: Object, holder: Object, page: int) -> Iterator[File]:
     pagemap = _read(found)
+    memory = holder if holder.kind == "shmem" else draft.links.one(holder, "mem")
     pages = draft.links.one(found, "pages")
     _check(pagemap, found, pages, memory, page)
     name = f"{found.kind}-{draft.links.key(found)}.img"

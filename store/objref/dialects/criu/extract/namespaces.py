@@ -45,15 +45,15 @@ def _numbers(ids: Any) -> list[int]:
 
 def _check_root(draft: Draft, criu: Any) -> None:
     root = draft.root
+    top = _top(draft.links, root)
+    if top is None:
+        return
     if getattr(root.ids, PID) != getattr(criu, PID) and root.pid != INIT:
         raise UsageError(
             f"{root.objref} is in a pid namespace whose first process, task:{INIT}, is left out: CRIU cannot make such"
             f" a namespace without it. Extract task:{INIT}, or name it too: objref extract … task:{INIT}"
             f" {root.objref} --alone"
         )
-    top = _top(draft.links, root)
-    if top is None:
-        return
     for field in NS_FIELDS:
         if getattr(root.ids, field) not in (getattr(top, field), getattr(criu, field)):
             name = field.removesuffix("_ns_id")

@@ -101,7 +101,7 @@ def _give_parents(draft: Draft, root: Task, roots: list[Task]) -> None:
     if root.message.ppid:
         meaning = "has no parent any more: getppid differs, and its exit is told to whoever restores it"
         draft.notes.append(f"{root.objref} {meaning}")
-    root.message.ppid = 0
+        root.message.ppid = 0
     for task in roots:
         if task is root:
             continue
