@@ -463,9 +463,8 @@ def test_changed_bytes_of_a_dump_give_an_error_or_an_extract(tmp_path: Path, dat
     folder.files[name] = bytes(
         content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content
     )
-    with imported(folder, tmp_path / "x.objref") as image:
-        with contextlib.suppress(objref.ObjrefError):
-            image.extract("task:11", dest=io.BytesIO(), cut=CUT)
+    with imported(folder, tmp_path / "x.objref") as image, contextlib.suppress(objref.ObjrefError):
+        image.extract("task:11", dest=io.BytesIO(), cut=CUT)
 
 
 @given(st.data())
