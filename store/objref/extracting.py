@@ -21,6 +21,7 @@ __all__ = ["FORMS", "Extracted", "extract_image", "plan_extract"]
 FORMS = ("auto", "directory", "tar", "objref")
 MODE, FOLDER_MODE = 0o600, 0o700
 """Memory holds secrets."""
+JOIN = 1 << 18
 Chunk = bytes | memoryview
 
 
@@ -118,17 +119,30 @@ def _stream(plan: Plan) -> Iterator[Chunk]:
     yield END_OF_ARCHIVE
 
 
+def _joined(plan: Plan) -> Iterator[bytes]:
+    """The stream in pieces of about JOIN: blocks of an image are small, and every piece costs a call or two."""
+    held: list[Chunk] = []
+    size = 0
+    for chunk in _stream(plan):
+        held.append(chunk)
+        size += len(chunk)
+        if size >= JOIN:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
+
+
 def _to_directory(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
     from objref.archive.extract import extract
 
-    extract((bytes(chunk) for chunk in _stream(plan)), dest, owners="ignore")
+    extract(_joined(plan), dest, owners="ignore")
 
 
 def _to_tar(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
     from objref.container.output import Output
 
     with Output(dest, replace=replace) as output:
-        for chunk in _stream(plan):
+        for chunk in _joined(plan):
             output.write(chunk)
         output.commit()
 
@@ -136,7 +150,7 @@ def _to_tar(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
 def _to_objref(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
     from objref.importer import import_image
 
-    import_image(_Pipe(_stream(plan)), dest, replace=replace)  # type: ignore[arg-type]  # all that it asks is read
+    import_image(_Pipe(_joined(plan)), dest, replace=replace)  # type: ignore[arg-type]  # all that it asks is read
 
 
 WRITERS = {"directory": _to_directory, "tar": _to_tar, "objref": _to_objref}
@@ -144,7 +158,7 @@ WRITERS = {"directory": _to_directory, "tar": _to_tar, "objref": _to_objref}
 
 def _to_pipe(plan: Plan, dest: BinaryIO) -> Extracted:
     try:
-        for chunk in _stream(plan):
+        for chunk in _joined(plan):
             dest.write(chunk)
         dest.flush()
     except BrokenPipeError:

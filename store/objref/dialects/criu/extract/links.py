@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from objref.dialects.criu.items import parser
 from objref.dialects.criu.kinds import MESSAGES
-from objref.dialects.criu.show_message import parse
 from objref.errors import FormatError
 from objref_index.objects import LISTED
 
@@ -97,6 +97,6 @@ class Links:
         """The message of an object; of one with a payload, without it."""
         data = b"" if not found.size else found.parts[0] if found.row.section == LISTED else found.bytes
         try:
-            return parse(MESSAGES[found.kind], data)
-        except FormatError as error:
-            raise FormatError(f"{found.objref}: {error}") from None
+            return parser(MESSAGES[found.kind])(data)
+        except ValueError as error:
+            raise FormatError(f"{found.objref} does not parse: {error}") from None
