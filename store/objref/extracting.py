@@ -92,9 +92,10 @@ def _form_of(dest: str | os.PathLike[str]) -> str:
 def _refusal(plan: Plan) -> str:
     names = ", ".join(dict.fromkeys(cut.name for cut in plan.refused))
     first = plan.refused[0]
+    many = "a reference leads" if len(plan.refused) == 1 else f"{len(plan.refused)} references lead"
     choices = "|".join(choice for choice in first.choices if choice != "fail")
     return (
-        f"{len(plan.refused)} references lead out ({names}): say what shall become of them, such as"
+        f"{many} out ({names}): say what shall become of them, such as"
         f" --cut {first.name}={choices}; nothing was written"
     )
 

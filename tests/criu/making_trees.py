@@ -79,14 +79,14 @@ class Small(NamedTuple):
 
     files: dict[str, bytes]
 
-    def items(self, name: str, message: str) -> list[Any]:
-        """Messages of an image file without payloads."""
+    def items(self, name: str, message: str, payload: str = "") -> list[Any]:
+        """Messages of an image file. `payload`: the field that says how many bytes follow each."""
         data, found = self.files.get(name, b""), []
         at = 8 if int.from_bytes(data[:4], "little") == COMMON else 4
         while at < len(data):
             size = int.from_bytes(data[at : at + 4], "little")
             found.append(message_class(message).FromString(data[at + 4 : at + 4 + size]))
-            at += 4 + size
+            at += 4 + size + (getattr(found[-1], payload) if payload else 0)
         return found
 
     def unsound(self) -> list[str]:
@@ -120,7 +120,7 @@ class Small(NamedTuple):
         for one in self.items("files.img", "file_entry"):
             found |= {one.tty.regf_id} - {0} if one.type == TTY else set()
             found |= {one.fifo.regf_id} - {0} if one.type == 3 else set()
-        for packet in self.items("sk-queues.img", "sk_packet_entry") if "sk-queues.img" in self.files else ():
+        for packet in self.items("sk-queues.img", "sk_packet_entry", "length"):
             found |= {number for scm in packet.scm for number in scm.rights}
         found |= {r.remap_id for r in self.items("remap-fpath.img", "remap_file_path_entry") if r.remap_type == 0}
         return found

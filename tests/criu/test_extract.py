@@ -482,3 +482,27 @@ def test_a_flipped_byte_of_the_image_never_gives_another_extract(tmp_path: Path,
             assert extracted(flipped, "task:11", cut=CUT).files == expected
     except objref.ObjrefError:
         pass
+
+
+# -- real images --------------------------------------------------------------------------------------------
+
+SAMPLES = Path(__file__).resolve().parents[1] / "images"
+CORPUS = Path(os.environ.get("OBJREF_CORPUS", SAMPLES))
+REAL = sorted({*SAMPLES.glob("*.tar.zst"), *CORPUS.glob("*.tar.zst")})
+EASY = {
+    "parent": "adopt", "pipe": "hold", "fifo": "drop", "unix": "drop", "epoll": "drop", "terminal": "drop",
+    "tcp": "keep", "pidfd": "drop",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [path for path in REAL if "files" not in path.name and "image" not in path.name])
+def test_every_task_of_a_real_image_by_itself_and_with_its_descendants(path: Path, tmp_path: Path) -> None:
+    objref.import_image(path, tmp_path / "x.objref")
+    with objref.open(tmp_path / "x.objref") as image:
+        tasks = [task.objref for task in image.objects("task")]
+        assert tasks
+        for scope in ("subtree", "alone"):
+            for task in tasks:
+                first = ["task:1"] if "task:1" in tasks else []  # of a container: its first process must come along
+                small = extracted(image, *first, task, scope=scope, cut=EASY)
+                assert [line for line in small.unsound() if "session" not in line] == []

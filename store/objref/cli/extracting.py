@@ -131,11 +131,14 @@ def _disk_lines(paths: tuple[str, ...], *, all_of_them: bool) -> Iterator[str]:
         return
     shown = paths if all_of_them else [path for path in paths if not path.startswith(("/usr/", "/lib"))][:SHOWN]
     rest = len(paths) - len(shown)
-    yield "must be on disk as at the dump:"
+    if shown:
+        yield "must be on disk as at the dump:"
     for path in shown:
         yield f"    {path}"
-    if rest:
+    if rest and shown:
         yield f"    and {rest} more (--dry-run names them)"
+    elif rest:
+        yield f"{rest} files must be on disk as at the dump (--dry-run names them)"
 
 
 def _command(plan: Plan, folder: str) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["command_of", "on_disk"]
 
 REG = 1
+NULL = "/dev/null"
 EXTERNAL_UNIX = 1
 """Bit of unix_sk_entry.uflags: the peer was outside of the dump from the start."""
 
@@ -38,6 +39,6 @@ def on_disk(draft: Draft) -> tuple[str, ...]:
     for file in draft.files.values():
         if file.type == REG and file.id not in remapped:
             reg = file.body
-            if not (reg.HasField("mode") and not stat.S_ISREG(reg.mode)) and reg.name not in ("", "/"):
+            if not (reg.HasField("mode") and not stat.S_ISREG(reg.mode)) and reg.name not in ("", "/", NULL):
                 names.add(reg.name)
     return tuple(sorted(names))

@@ -26,8 +26,9 @@ def keep_namespaces(draft: Draft) -> set[int]:
     _check_root(draft, criu)
     used = {number for task in draft.tasks.values() if task.ids is not None for number in _numbers(task.ids)}
     own = used - set(_numbers(criu))
-    for number in own:
+    for number in sorted(own):
         _keep_segments(draft, number)
+        _note_mounts(draft, number)
     return own
 
 
@@ -37,6 +38,17 @@ def _keep_segments(draft: Draft, number: int) -> None:
     for part in draft.links.of(node, "part") if node is not None else ():
         for segment in draft.links.of(part, "segment"):
             draft.segments[draft.links.key(segment)] = segment
+
+
+def _note_mounts(draft: Draft, number: int) -> None:
+    """A mount namespace is restored with options that only those know who set up its root."""
+    node = draft.links.find("ns", number)
+    mounts = [one for one in draft.links.to(node, "namespace") if one.kind == "mnt"] if node is not None else []
+    keys = dict.fromkeys(draft.links.message(one).ext_key for one in mounts)
+    outside = ", ".join(f"mnt[{key}]" for key in keys if key)
+    if mounts:
+        more = f", and --external for {outside}" if outside else ""
+        draft.notes.append(f"mount namespace {number}: give criu the same --root as a full restore would get{more}")
 
 
 def _numbers(ids: Any) -> list[int]:
