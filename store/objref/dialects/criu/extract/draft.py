@@ -84,6 +84,8 @@ class Draft:
         self.cuts = cuts
         self.tasks: dict[int, Task] = {}
         """By pid, the root first, then in the order of the image."""
+        self.everyone: frozenset[int] = frozenset()
+        """Pids, and ids of threads"""
         self.tables: dict[int, Table] = {}
         self.files: dict[int, OpenFile] = {}
         self.held: dict[int, list[tuple[Table, int]]] = {}

@@ -79,7 +79,7 @@ def _inet(draft: Draft, file: OpenFile) -> None:
         return
     meaning = "a TCP connection: its other end was told that it lives on elsewhere, or goes on with the original"
     stream = draft.links.find("tcp-stream", body.ino)
-    target = stream.objref if stream is not None else f"tcp-stream:{body.ino:#x}"
+    target = stream.objref if stream is not None else draft.links.name("tcp-stream", f"{body.ino:#x}")
     policy = draft.cuts.add("tcp", file.objref, "stream", target, meaning)
     if policy != FAIL:
         draft.options["--tcp-established" if policy == "keep" else "--tcp-close"] = None
@@ -100,7 +100,9 @@ def _epoll(draft: Draft, file: OpenFile) -> None:
     stray = [watch for watch in file.body.tfd if not _is_same(draft, table, before, watch.tfd)]
     for watch in stray:
         meaning = f"it watches descriptor {watch.tfd}, which task:{min(table.pids)} does not have"
-        policy = draft.cuts.add("epoll", file.objref, "watches", f"fd:{before}/{watch.tfd}", meaning)
+        policy = draft.cuts.add(
+            "epoll", file.objref, "watches", draft.links.name("fd", f"{before}/{watch.tfd}"), meaning
+        )
         if policy == "drop":
             file.body.tfd.remove(watch)
             file.changed = True
@@ -137,7 +139,7 @@ def _pidfd(draft: Draft, file: OpenFile) -> None:
     if body.nspid <= 0 or body.nspid in draft.tasks:
         return
     meaning = f"it is a descriptor of process {body.nspid}, which will not be there"
-    if draft.cuts.add("pidfd", file.objref, "target", f"task:{body.nspid}", meaning) == "drop":
+    if draft.cuts.add("pidfd", file.objref, "target", draft.links.name("task", body.nspid), meaning) == "drop":
         body.nspid = DEAD_PID
         file.changed = True
 
@@ -148,11 +150,10 @@ def _owner(draft: Draft, file: OpenFile) -> None:
     if "fown" not in body.DESCRIPTOR.fields_by_name or not body.fown.pid:
         return
     pid = body.fown.pid
-    threads = {tid for task in draft.tasks.values() for tid in task.message.threads}
-    if pid in draft.tasks or pid in threads or draft.links.find("core", pid) is None:
+    if pid in draft.everyone or draft.links.find("core", pid) is None:
         return
     meaning = "the signals of that descriptor (SIGIO) went there"
-    if draft.cuts.add("owner", file.objref, "owner", f"task:{pid}", meaning) == "drop":
+    if draft.cuts.add("owner", file.objref, "owner", draft.links.name("task", pid), meaning) == "drop":
         body.fown.pid = 0
         file.changed = True
 

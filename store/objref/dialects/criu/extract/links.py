@@ -57,6 +57,10 @@ class Links:
             raise FormatError(f"{found.objref} has no number in layer {self.layer}")
         return claim[0]
 
+    def name(self, kind: str, key: int | str) -> str:
+        """The objref of a number, whether there is such an object or not."""
+        return f"{self.layer}/{kind}:{key}" if self.layer else f"{kind}:{key}"
+
     # -- by role -------------------------------------------------------------------------------------------
 
     def of(self, found: Object, *roles: str) -> Iterator[Object]:

@@ -42,8 +42,8 @@ def _owner(draft: Draft, number: int) -> str:
     """A task that has this table of descriptors."""
     table = draft.links.find("fdtable", number)
     for ids in draft.links.to(table, "fdtable") if table is not None else ():
-        return f"task:{draft.links.key(ids)}"
-    return f"fdtable:{number}"
+        return draft.links.name("task", draft.links.key(ids))
+    return draft.links.name("fdtable", number)
 
 
 def name_sharing(draft: Draft) -> None:
@@ -60,7 +60,9 @@ def name_sharing(draft: Draft) -> None:
         for ids in draft.links.to(table.found, "fdtable"):
             if draft.links.key(ids) not in draft.tasks:
                 meaning = "a shared table of descriptors: what either opens from now on, the other does not have"
-                draft.cuts.add("shared", table.found.objref, "fdtable", f"task:{draft.links.key(ids)}", meaning)
+                draft.cuts.add(
+                    "shared", table.found.objref, "fdtable", draft.links.name("task", draft.links.key(ids)), meaning
+                )
 
 
 def _files(draft: Draft) -> Iterator[_Shared]:
@@ -84,7 +86,7 @@ def _mappers(draft: Draft, segment: Object) -> Iterator[str]:
     """Tasks left out that map a segment (or have a descriptor of its memfd)."""
     for found in draft.links.to(segment, "segment"):
         if found.kind == "mm" and draft.links.key(found) not in draft.tasks:
-            yield f"task:{draft.links.key(found)}"
+            yield draft.links.name("task", draft.links.key(found))
 
 
 WRITING = 3

@@ -85,7 +85,7 @@ def _cut(draft: Draft, name: str, pipe: Object, missing: str, mine: OpenFile, ot
 
 def _holder(draft: Draft, file: OpenFile) -> str:
     held = draft.held.get(file.id)
-    return f"task:{min(held[0][0].pids)}" if held else file.objref
+    return draft.links.name("task", min(held[0][0].pids)) if held else file.objref
 
 
 def _inherit(draft: Draft, pipe: Object, missing: str, mine: OpenFile) -> None:

@@ -64,13 +64,13 @@ def _move(draft: Draft, task: Task) -> None:
     else:
         parent = draft.tasks.get(task.message.ppid, root)
         task.message.sid, task.message.pgid = parent.message.sid, parent.message.pgid
-        draft.cuts.add("session", task.objref, "session", f"task:{task.old.sid}", FOLLOWS, ("new",))
+        draft.cuts.add("session", task.objref, "session", draft.links.name("task", task.old.sid), FOLLOWS, ("new",))
 
 
 def _move_root(draft: Draft) -> None:
     """CRIU lets `--shell-job` put its own session and group in place of the root's, wherever they are named."""
     root = draft.root
-    policy = draft.cuts.add("session", root.objref, "session", f"task:{root.old.sid}", LEADS)
+    policy = draft.cuts.add("session", root.objref, "session", draft.links.name("task", root.old.sid), LEADS)
     if policy == SHELL_JOB:
         draft.options["--shell-job"] = None
     elif policy in ("new", FAIL):

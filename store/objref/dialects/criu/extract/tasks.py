@@ -55,6 +55,7 @@ def keep_tasks(draft: Draft, chosen: list[Object], scope: str) -> None:
     roots = [tasks[pid] for pid in tasks if tasks[pid].message.ppid not in tasks]
     root = _choose_root(roots, tasks)
     draft.tasks = {root.pid: root, **tasks}
+    draft.everyone = frozenset(tasks).union(*(task.message.threads for task in tasks.values()))
     _check_root(root)
     _check_ancestry(draft)
     _give_parents(draft, root, roots)
@@ -84,16 +85,18 @@ def _check_root(root: Task) -> None:
 
 
 def _check_ancestry(draft: Draft) -> None:
-    """Every chain of parents inside ends at a task whose parent is outside."""
+    """Every chain of parents inside ends at a task whose parent is outside. Each link is walked once."""
+    sound: set[int] = set()
     for task in draft.tasks.values():
         passed: dict[int, None] = {}
         step: Any = task
-        while step is not None and step.pid not in passed:
+        while step is not None and step.pid not in sound and step.pid not in passed:
             passed[step.pid] = None
             step = draft.tasks.get(step.message.ppid)
-        if step is not None:
+        if step is not None and step.pid in passed:
             loop = ", ".join(f"task:{pid}" for pid in passed)
             raise FormatError(f"{loop}: each the parent of the one before, in a loop that no process tree has")
+        sound.update(passed)
 
 
 def _give_parents(draft: Draft, root: Task, roots: list[Task]) -> None:
@@ -106,7 +109,7 @@ def _give_parents(draft: Draft, root: Task, roots: list[Task]) -> None:
         if task is root:
             continue
         meaning = f"CRIU restores one tree: {task.objref} needs a parent that is in it; its getppid will differ"
-        policy = draft.cuts.add("parent", task.objref, "parent", f"task:{task.message.ppid}", meaning)
+        policy = draft.cuts.add("parent", task.objref, "parent", draft.links.name("task", task.message.ppid), meaning)
         if policy != FAIL:
             task.message.ppid = root.pid
 

@@ -46,7 +46,7 @@ def _other_end(draft: Draft, number: int) -> tuple[str, str | None]:
         holder = outsider(draft, file)
         if holder is not None:
             return file.objref, holder
-    return f"tty:{number ^ MASTER}", None
+    return draft.links.name("tty", number ^ MASTER), None
 
 
 def _cut(draft: Draft, file: OpenFile, other: str, holder: str | None) -> None:
