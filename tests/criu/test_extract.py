@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from criu.making import PRESENT, Folder, framed, item, message, page, small
+from criu.making import PRESENT, Folder, archive, framed, item, members_of, message, page, small
 from criu.making_dumps import everything_folder
 from criu.making_trees import (
     EPOLL,
@@ -368,6 +368,19 @@ def test_what_is_no_task_is_refused_with_the_reason(server: objref.Image, name: 
 def test_what_is_not_there_is_not_found(server: objref.Image) -> None:
     with pytest.raises(objref.NotFoundError, match="nearest: task:11, task:12, task:13"):
         server.plan_extract("task:14")
+
+
+def test_a_dump_that_is_not_the_first_of_its_archive(tmp_path: Path) -> None:
+    first, second = tree(Someone(10)), tree(*SERVER, files=FILES)
+    first.name, second.name = "a", "b"
+    objref.import_image(io.BytesIO(archive(members_of([first, second]))), tmp_path / "x.objref")
+    with objref.open(tmp_path / "x.objref") as image:
+        assert image.layers == ["a", "b"]
+        plan = image.plan_extract("1/task:11", cut=CUT)
+        assert {cut.target for cut in plan.cuts} == {"1/task:10", "1/pipe:70", "1/file:7"}
+        assert extracted(image, "1/task:11", cut=CUT).unsound() == []
+        with pytest.raises(objref.UsageError, match="different layers"):
+            image.plan_extract("task:10", "1/task:11")
 
 
 # -- how it is written --------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def _candidates(words: list[str]) -> Iterator[str]:
         yield from (option for option in sorted(options) if option.startswith(last))
         return
     places = [word for word in words[1:] if not word.startswith("-")]
-    if words[0] in ("get", "show", "ls") and len(places) > 1:
+    if words[0] in ("extract", "get", "show", "ls") and len(places) > 1:
         yield from _from_image(places[0], last, words[0] == "ls")
 
 

@@ -20,6 +20,8 @@ __all__ = ["asked_for", "keep_tasks"]
 
 PARTS = ("core", "ids", "mm", "fs", "mem", "pagemap", "pages", "fdtable")
 """Kinds that belong to one task each, more or less: what their reader may have meant is the task."""
+SHOWN = 6
+"""Tasks that a message names."""
 
 
 def asked_for(image: Image, request: Request) -> list[Object]:
@@ -72,7 +74,7 @@ def _task(links: Links, found: Object) -> Task:
 def _choose_root(roots: list[Task], tasks: dict[int, Task]) -> Task:
     """Of those without a kept parent: one that leads a session of the others, or a group, else the first."""
     if not roots:
-        loop = ", ".join(task.objref for task in tasks.values())
+        loop = ", ".join(task.objref for task in list(tasks.values())[:SHOWN])
         raise FormatError(f"{loop}: each has its parent among them: a loop that no process tree has")
     sessions, groups = {task.message.sid for task in roots}, {task.message.pgid for task in roots}
     ranked = sorted(roots, key=lambda task: (not task.alive, task.pid not in sessions, task.pid not in groups))
@@ -94,7 +96,7 @@ def _check_ancestry(draft: Draft) -> None:
             passed[step.pid] = None
             step = draft.tasks.get(step.message.ppid)
         if step is not None and step.pid in passed:
-            loop = ", ".join(f"task:{pid}" for pid in passed)
+            loop = ", ".join(f"task:{pid}" for pid in list(passed)[:SHOWN])
             raise FormatError(f"{loop}: each the parent of the one before, in a loop that no process tree has")
         sound.update(passed)
 
@@ -120,5 +122,5 @@ def _name_children_left_out(draft: Draft) -> None:
     for task in draft.tasks.values():
         left = [child.objref for child in draft.links.to(task.found, "parent") if child.ordinal not in inside]
         if left:
-            shown = ", ".join(left[:4]) + (f" and {len(left) - 4} more" if len(left) > 4 else "")
+            shown = ", ".join(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if len(left) > SHOWN else "")
             draft.notes.append(f"{task.objref} loses its children {shown}: wait finds none, no SIGCHLD comes")
