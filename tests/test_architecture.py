@@ -11,7 +11,7 @@ import objref_index
 STORE, INDEX = Path(objref.__file__).parent, Path(objref_index.__file__).parent
 HEAVY = {"numpy", "google", "rich", "dataclasses", "asyncio", "importlib.metadata"}
 LAZY = {"zstandard", "lzma", "bz2", "json", "hashlib"}
-WITH_NUMPY = {INDEX / "build.py", INDEX / "frontier.py"}
+WITH_NUMPY = {INDEX / name for name in ("build.py", "flat.py", "frontier.py", "strides.py")}
 WITHOUT_NUMPY = [path for path in (*STORE.rglob("*.py"), *INDEX.rglob("*.py")) if path not in WITH_NUMPY]
 
 

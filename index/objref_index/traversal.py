@@ -2,26 +2,26 @@
 
 A walk marks each object once, so loops cost nothing, and goes through what it found in the order in which it found it,
 so depth costs nothing either. It starts object by object, on the stripes that it meets; when it has become long, it
-goes on with numpy (frontier.py).
+goes on with numpy (frontier.py and strides.py).
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import NamedTuple
 
 from objref_index.references import DANGLING_BIT, ReferenceTable, Side
 
-__all__ = ["ROLES", "Roles", "Walk", "reach", "role_set"]
+__all__ = ["ROLES", "Roles", "Walk", "reach", "reach_lazily", "role_set"]
 
 ROLES = 256
 """Roles are numbers of one byte."""
-SHORT = 4096
+SHORT = 1024
 """Walks of so many objects never pay for arrays."""
-IMPORT = 1 << 16
+IMPORT = 1 << 15
 """While numpy is not loaded yet: it takes as long as walking over so many objects."""
 
 Roles = bytes
@@ -130,12 +130,42 @@ def reach(
     `forward`: roles that are followed from an object to what it refers to; `backward`: to what refers to it. More than
     `limit` objects raise `too_many(number)`. What is damaged raises as the table does, where the walk meets it.
     """
+    walk = _begin(table, roots, forward, backward, limit, too_many)
+    walk.run()
+    return array("I", sorted(walk.found)) if len(walk.found) <= walk.enough() else _sorted(walk.found)
+
+
+def reach_lazily(
+    table: ReferenceTable,
+    roots: Iterable[int],
+    forward: Roles,
+    backward: Roles,
+    limit: int,
+    too_many: Callable[[int], Exception],
+) -> Iterator[int]:
+    """The same one by one, in the order in which they are met, the roots first: nothing is read ahead."""
+    walk = _begin(table, roots, forward, backward, limit, too_many)
+    while walk.done < len(walk.found):
+        ordinal = walk.found[walk.done]
+        yield ordinal
+        walk.look_at(ordinal)
+        walk.check_limit()
+        walk.done += 1
+
+
+def _begin(
+    table: ReferenceTable,
+    roots: Iterable[int],
+    forward: Roles,
+    backward: Roles,
+    limit: int,
+    too_many: Callable[[int], Exception],
+) -> Walk:
     walk = Walk(table, forward, backward, limit, too_many)
     for root in roots:
         walk.add(root)
     walk.check_limit()
-    walk.run()
-    return array("I", sorted(walk.found)) if len(walk.found) <= walk.enough() else _sorted(walk.found)
+    return walk
 
 
 def _sorted(found: array[int]) -> array[int]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from objref.cut import Cut
     from objref.errors import (
         CutError,
         FormatError,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from objref.exporter import export_image
-    from objref.graph import Closure, Cut
+    from objref.graph import Closure
     from objref.image import Image
     from objref.image import open_image as open
     from objref.importer import Options, Report, import_image
@@ -69,7 +70,7 @@ __all__ = [
 
 _HOMES = {
     "Closure": "graph",
-    "Cut": "graph",
+    "Cut": "cut",
     "Image": "image",
     "Limits": "limits",
     "Maker": "restore",

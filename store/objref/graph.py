@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args, overload
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
+from objref.cut import MEANING, Cut, References
 from objref.errors import LimitError, NotFoundError, UsageError
-from objref.object import Object, Reference
-from objref_index import Edge
-from objref_index.cut import Edges, Where, edges
-from objref_index.references import DANGLING_BIT
-from objref_index.traversal import Roles, reach, role_set
+from objref.object import Object
+from objref_index.cut import Where, edges
+from objref_index.traversal import Roles, reach, reach_lazily, role_set
 
 if TYPE_CHECKING:
     from objref.image import Image
     from objref_index.components import Components
 
-__all__ = ["MEANING", "NEEDED", "Closure", "Cut", "Direction", "References", "Roots", "closure"]
+__all__ = ["MEANING", "NEEDED", "Closure", "Cut", "Direction", "References", "Roots", "closure", "role_numbers", "walk"]
 
 Direction = Literal["needs", "forward", "reverse", "both"]
 """needs: to what objects refer to, and both ways along references of ownership (O); forward: to what they refer to;
@@ -33,89 +32,8 @@ NEEDED = "HKO"
 STRENGTHS = "HSKO"
 OWNERSHIP = "O"
 
-MEANING = {
-    ("leaving", "H"): "needed: cannot be restored without it, or without a replacement",
-    ("leaving", "K"): "a part that is left behind: restored without it, it is incomplete",
-    ("leaving", "O"): "one exists because of the other: what belongs together is taken apart",
-    ("leaving", "S"): "may be missing: restored without it, or with what is there then",
-    (
-        "entering",
-        "H",
-    ): "shared: the other side needs it too; restored apart, there are two that know nothing of each other",
-    ("entering", "K"): "a part of something that is left behind",
-    ("entering", "O"): "one exists because of the other: what belongs together is taken apart",
-    ("entering", "S"): "mentioned by something that is left behind, which may miss it",
-}
-"""What a reference across a cut means for a restore: (way, strength) -> text."""
-UNKNOWN = "a strength that this version does not know"
-
 Root: TypeAlias = "str | int | Object | Closure"
 Roots: TypeAlias = "Root | Iterable[Root]"
-
-
-class References(Sequence[Reference]):
-    """References of an image, each made when asked for. `edges` has them as columns."""
-
-    __slots__ = ("_forward", "_image", "edges")
-
-    def __init__(self, image: Image, forward: bool, found: Edges) -> None:
-        self._image = image
-        self._forward = forward
-        self.edges = found
-
-    def __len__(self) -> int:
-        return len(self.edges.members)
-
-    @overload
-    def __getitem__(self, i: int) -> Reference: ...
-    @overload
-    def __getitem__(self, i: slice) -> References: ...
-    def __getitem__(self, i: int | slice) -> Reference | References:
-        if isinstance(i, slice):
-            return References(self._image, self._forward, Edges(*(column[i] for column in self.edges)))
-        member, role, other = (column[i] for column in self.edges)
-        if not self._forward:
-            return Reference(self._image, Edge(role, other, member))
-        if other & DANGLING_BIT:
-            return Reference(self._image, Edge(role, member, None, other ^ DANGLING_BIT))
-        return Reference(self._image, Edge(role, member, other))
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} references>"
-
-
-class Crossing(NamedTuple):
-    """The references of one role that cross a cut in one way, and what they mean for a restore."""
-
-    way: Literal["leaving", "entering"]
-    role: str
-    strength: str
-    number: int
-    meaning: str
-
-
-class Cut(NamedTuple):
-    """What crosses the border of a set of objects. References to nothing are `Closure.dangling()`."""
-
-    leaving: References
-    """From members to objects outside."""
-    entering: References
-    """From objects outside to members."""
-
-    def summary(self) -> list[Crossing]:
-        """By way and role: those without which a restore fails come first, the most frequent among them."""
-        rows = [*_crossings("leaving", self.leaving), *_crossings("entering", self.entering)]
-        return sorted(
-            rows, key=lambda row: (row.way != "leaving", f"HKO{row.strength}".index(row.strength), -row.number)
-        )
-
-
-def _crossings(way: Literal["leaving", "entering"], references: References) -> Iterator[Crossing]:
-    from collections import Counter
-
-    for number, count in Counter(references.edges.roles).items():
-        role = references._image.role(number)
-        yield Crossing(way, role.name, role.strength, count, MEANING.get((way, role.strength), UNKNOWN))
 
 
 class Closure:
@@ -225,6 +143,47 @@ def closure(
     >>> needs = closure(image, "task:17")
     >>> needs.cut().summary()
     """
+    plan = _plan(image, roots, direction, roles, without, strengths, limit)
+    return Closure(image, plan.roots, reach(image.reference_table, *plan))
+
+
+def walk(
+    image: Image,
+    roots: Roots,
+    *,
+    direction: Direction = "needs",
+    roles: Iterable[str] | None = None,
+    without: Iterable[str] = (),
+    strengths: str | None = None,
+    limit: int | None = None,
+) -> Iterator[Object]:
+    """The objects of a `closure` one by one, in the order in which they are met: the roots, what they lead to, …
+
+    Nothing is read ahead, so the first are there at once whatever the size of it all.
+    """
+    plan = _plan(image, roots, direction, roles, without, strengths, limit)
+    return map(image.by_ordinal, reach_lazily(image.reference_table, *plan))
+
+
+class _Plan(NamedTuple):
+    """What a walk is told."""
+
+    roots: tuple[int, ...]
+    forward: Roles
+    backward: Roles
+    limit: int
+    too_many: Callable[[int], Exception]
+
+
+def _plan(
+    image: Image,
+    roots: Roots,
+    direction: str,
+    roles: Iterable[str] | None,
+    without: Iterable[str],
+    strengths: str | None,
+    limit: int | None,
+) -> _Plan:
     start = tuple(dict.fromkeys(_ordinals(image, roots)))
     forward, backward = _steps(image, direction, _followed(image, roles, without, strengths))
     most = image.container.limits.closure if limit is None else limit
@@ -232,7 +191,7 @@ def closure(
     def too_many(found: int) -> Exception:
         return LimitError(f"a closure of {found} objects and more, limit {most}")
 
-    return Closure(image, start, reach(image.reference_table, start, forward, backward, most, too_many))
+    return _Plan(start, forward, backward, most, too_many)
 
 
 def _ordinals(image: Image, roots: Any) -> Iterator[int]:
@@ -258,16 +217,18 @@ def _ordinal(image: Image, root: Any) -> int:
         return root.ordinal
     if isinstance(root, str):
         return image.object(root).ordinal
+    if hasattr(root, "__index__") and 0 <= root < len(image):
+        return int(root.__index__())
     return image.by_ordinal(root).ordinal
 
 
 def _followed(
     image: Image, roles: Iterable[str] | None, without: Iterable[str], strengths: str | None
 ) -> frozenset[int]:
-    named = _by_name(image, roles) if roles is not None else _by_strength(image, strengths or NEEDED)
+    named = role_numbers(image, roles) if roles is not None else _by_strength(image, strengths or NEEDED)
     if roles is not None and strengths is not None:
         named &= _by_strength(image, strengths)
-    return named - _by_name(image, without)
+    return named - role_numbers(image, without)
 
 
 def _by_strength(image: Image, strengths: str) -> frozenset[int]:
@@ -276,7 +237,8 @@ def _by_strength(image: Image, strengths: str) -> frozenset[int]:
     return frozenset(role.id for role in image.container.roles if role.strength in strengths)
 
 
-def _by_name(image: Image, names: Iterable[str]) -> frozenset[int]:
+def role_numbers(image: Image, names: Iterable[str]) -> frozenset[int]:
+    """Numbers of roles by name (a name may have several). NotFoundError for one that there is not."""
     known: dict[str, list[int]] = {}
     for role in image.container.roles:
         known.setdefault(role.name, []).append(role.id)

@@ -211,13 +211,14 @@ class Image:
 
     def objects(self, kind: str | None = None) -> Iterator[Object]:
         """All objects, or those of a kind, in stream order."""
-        wanted = None if kind is None else self._kind_number(kind)
+        wanted = None if kind is None else self.kind_number(kind)
         for ordinal in range(len(self)):
             row = self.object_table.row(ordinal)
             if wanted is None or row.kind == wanted:
                 yield Object(self, ordinal, row)
 
-    def _kind_number(self, name: str) -> int:
+    def kind_number(self, name: str) -> int:
+        """Number of a kind by its name; NotFoundError with near names."""
         from difflib import get_close_matches
 
         numbers = {k.name: k.id for k in self.container.kinds}

@@ -37,6 +37,13 @@ def test_lookup(tmp_path: Path) -> None:
     assert not plot or (tmp_path / "lookup.svg").read_text().startswith("<?xml")
 
 
+def test_closure(tmp_path: Path) -> None:
+    plot = ["--plot", str(tmp_path / "closure.svg")] if find_spec("matplotlib") else []
+    (result,) = run("closure.py", tmp_path, "--sizes", "2k", "--rounds", "1", *plot)["results"]
+    assert all(samples["median"] > 0 for samples in result["seconds"].values())
+    assert set(result["targets"]) == {"island", "first"}
+
+
 @pytest.mark.skipif(not (shutil.which("zstd") and shutil.which("tar")), reason="the peers are zstd and tar")
 def test_import(tmp_path: Path) -> None:
     results = run("import.py", tmp_path, "--objects", "2000", "--megabytes", "2", "--rounds", "1")

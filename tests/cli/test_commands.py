@@ -16,24 +16,9 @@ import pytest
 import zstandard
 
 import objref
-from objref.cli import VERBS, build_parser, main
+from objref.cli import VERBS, build_parser
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a command line in this process: (exit code, standard output, standard error)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = int(end.code or 0)
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
 
 
 def tar_of(sample: Path) -> bytes:
@@ -179,6 +164,13 @@ def test_nothing_for_people_is_wider_than_a_terminal(run: Run, image: Path) -> N
         (["import", "{sample}", "-o", "{nowhere}"], 7, "No such file"),
         (["export", "{image}", "-o", "{full}"], 2, "is a directory"),
         (["export", "{image}", "--as", "directory", "-o", "{full}"], 2, "not empty"),
+        (["refs", "{image}", "task:102"], 3, "task:101"),
+        (["refs", "{image}", "task:101", "--role", "prent"], 3, "parent"),
+        (["refs", "{image}", "task:101", "--depth", "0"], 2, "--depth"),
+        (["graph", "{image}", "-o", "{new}"], 2, ".svg"),
+        (["graph", "{image}", "-o", "-", "--kind", "tsk"], 3, "task"),
+        (["graph", "{image}", "-o", "-", "--strengths", "HX"], 2, "'X'"),
+        (["graph", "{image}", "-o", "-", "--max-nodes", "0"], 2, "--max-nodes"),
         (["frobnicate"], 2, "invalid choice"),
         (["get", "{image}"], 2, "OBJREF"),
     ],
@@ -264,6 +256,12 @@ def test_readme_mentions_every_verb() -> None:
         (["ls", "{image}", "ta"], "task"),
         (["get", "{image}", "ta"], "task:"),
         (["show", "{image}", "task:10"], "task:101"),
+        (["refs", "{image}", "--depth", "3", "task:10"], "task:101"),
+        (["refs", "{image}", "--re"], "--reverse"),
+        (["refs", "{image}", "--role", "pare"], "parent"),
+        (["graph", "{image}", "task:1"], "task:101"),
+        (["graph", "{image}", "--kind", "fdt"], "fdtable"),
+        (["graph", "{image}", "--direction", "n"], "needs"),
     ],
 )
 def test_completion_offers_what_fits(run: Run, image: Path, words: list[str], offered: str) -> None:

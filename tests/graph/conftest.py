@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from objref_index import cut, frontier, traversal
+from objref_index import cut, frontier, strides, traversal
 
 WAYS: dict[str, dict[str, int]] = {
     "one by one": {},
@@ -22,7 +22,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """One way to walk."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in WAYS[request.param].items():
-            for module in (traversal, frontier, cut):
+            for module in (traversal, frontier, strides, cut):
                 if hasattr(module, name):
                     patch.setattr(module, name, value)
         if request.param == "together, few of many":

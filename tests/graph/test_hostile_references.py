@@ -7,7 +7,9 @@ from array import array
 import numpy as np
 import pytest
 from index_tables import DamageError, columns
+from samples import Forger, small_image
 
+import objref
 from objref_index import Column, ReferenceTable, cut, traversal
 from objref_index.references import DANGLING_BIT
 
@@ -105,6 +107,23 @@ def test_references_that_many_objects_claim() -> None:
         traversal.reach(table, [0], ALL, NONE, many, ValueError)
     with pytest.raises(DamageError, match="share references"):
         cut.edges(table, True, array("I", range(0, many, 2)), "outside")
+
+
+def test_an_image_that_was_forged_says_what_is_wrong() -> None:
+    """All checksums fit; the reference arrays do not."""
+    genuine = small_image(plain_tables=True)
+    with objref.open(genuine) as image:
+        assert {o.objref for o in image.closure("item:10")} == {"item:10", "item:11", "thing:0x5", "mem:7"}
+    forger = Forger(genuine)
+    forger.put(forger.table("targets").offset, "I", 99)
+    with objref.open(forger.seal()) as image:
+        with pytest.raises(objref.IntegrityError, match=r"object 0 refers to object 99 of \d+"):
+            image.closure("item:10")
+        assert len(image.closure("thing:0x5")) == 1, "what is elsewhere costs nothing"
+    forger = Forger(genuine)
+    forger.put(forger.table("referrer ends").offset + 8, "I", 1 << 30)
+    with objref.open(forger.seal()) as image, pytest.raises(objref.IntegrityError, match="referrer ends of object"):
+        image.closure("item:11", direction="reverse")
 
 
 def test_a_damaged_stripe_stops_only_who_comes_near() -> None:

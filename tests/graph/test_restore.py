@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -271,7 +272,7 @@ def ask(found: Object, restoring: Restoring[Thing]) -> Thing:
 def test_creations_that_wait_for_each_other_cannot_be_had() -> None:
     with (
         tasks(*LOOP) as image,
-        pytest.raises(objref.RestoreError, match="task:2 asks for task:1|task:1 asks for task:2"),
+        pytest.raises(objref.RestoreError, match=r"task:2 asks for task:1|task:1 asks for task:2"),
     ):
         image.restore("task:1", {"task": Maker(ask, link)})
 
@@ -281,10 +282,8 @@ def test_what_is_asked_for_on_the_spot_and_fails_is_to_blame_even_if_the_asker_g
     undone: list[str] = []
 
     def carefree(found: Object, restoring: Restoring[Thing]) -> Thing:
-        try:
+        with suppress(objref.RestoreError):
             restoring.get("task:1")
-        except objref.RestoreError:
-            pass
         return Thing(found.objref)
 
     makers = {
@@ -301,11 +300,11 @@ def test_a_creator_that_asks_for_what_is_not_restored() -> None:
     def curious(found: Object, restoring: Restoring[Thing]) -> Thing:
         return restoring.get("task:2")
 
-    with tasks(Node("task", 1), Node("task", 2)) as image:
-        with pytest.raises(
-            objref.RestoreError, match="cannot create task:1: NotFoundError: task:2 is not one of the 1"
-        ):
-            image.restore("task:1", {"task": Maker(curious, link)})
+    with (
+        tasks(Node("task", 1), Node("task", 2)) as image,
+        pytest.raises(objref.RestoreError, match="cannot create task:1: NotFoundError: task:2 is not one of the 1"),
+    ):
+        image.restore("task:1", {"task": Maker(curious, link)})
 
 
 def test_a_chain_of_creators_that_ask_for_each_other_has_an_end() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
+import numpy as np
 import pytest
 from graph.making import Graph, graphs, reached, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index_tables import reference_table
+
 from objref_index import cut, traversal
+from objref_index.build import Columns
 from objref_index.components import components
 from objref_index.references import DANGLING_BIT
 
@@ -93,3 +98,47 @@ def test_components_and_order(graph: Graph, data: st.DataObject) -> None:
     assert list(found.order) == [node for part in found for node in part]
     assert [list(part) for part in found.loops()] == [list(part) for part in found if len(part) > 1]
     assert [list(part) for part in found[::-1]] == [list(part) for part in reversed(found)]
+
+
+SHAPES = {
+    "everything branches": lambda draw, n: (draw.integers(0, n, 3 * n), draw.integers(0, n, 3 * n)),
+    "one loop": lambda draw, n: (np.arange(n), np.roll(np.arange(n), -1)),
+    "a loop in no order, both ways": lambda draw, n: _both_ways(draw.permutation(n)),
+    "a ladder with shortcuts": lambda draw, n: (
+        np.concatenate([np.arange(n - 1), draw.integers(0, n, 50)]),
+        np.concatenate([np.arange(1, n), draw.integers(0, n, 50)]),
+    ),
+    "a hub": lambda draw, n: (np.concatenate([np.zeros(n, int), np.arange(n)]), np.concatenate([np.arange(n)] * 2)),
+    "a tree": lambda draw, n: (np.arange(n - 1) // 3, np.arange(1, n)),
+}
+
+
+def _both_ways(order: Any) -> tuple[Any, Any]:
+    following = np.roll(order, -1)
+    return np.concatenate([order, following]), np.concatenate([following, order])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_large_graphs_with_the_thresholds_as_they_are(shape: str) -> None:
+    """More than a stripe of references, a rare role among them, which is followed backward."""
+    n, draw = 40_000, np.random.default_rng(7)
+    source, target = SHAPES[shape](draw, n)
+    role = (draw.random(len(source)) < 0.001).astype(np.uint64)
+    made = Columns()
+    made.add(0, np.arange(n, dtype=np.uint64), np.zeros(n), np.zeros(n))
+    made.refer(source, role, 0, np.zeros(len(source), np.uint16), target.astype(np.uint64))
+    index = made.build()
+    for forward, backward in (((0, 1), ()), ((0,), (1,)), ((), (0, 1)), ((1,), (0,))):
+        steps: dict[int, list[int]] = {}
+        for a, r, b in zip(source.tolist(), role.tolist(), target.tolist(), strict=True):
+            if r in forward:
+                steps.setdefault(a, []).append(b)
+            if r in backward:
+                steps.setdefault(b, []).append(a)
+        seen, todo = {n // 2, 0}, [n // 2, 0]
+        while todo:
+            fresh = set(steps.get(todo.pop(), ())) - seen
+            seen |= fresh
+            todo += fresh
+        masks = traversal.role_set(forward), traversal.role_set(backward)
+        assert list(traversal.reach(reference_table(index), [n // 2, 0], *masks, n, unlimited)) == sorted(seen)

@@ -25,6 +25,8 @@ VERBS = {
     "ls": ("listing", "list objects"),
     "get": ("getting", "write the bytes of one object, or a range of them"),
     "show": ("showing", "show objects for reading, or as the JSON of `crit show`"),
+    "refs": ("referring", "show what an object refers to, and what refers to it"),
+    "graph": ("picturing", "draw objects and references with Graphviz"),
     "completion": ("completion", "print the completion script for a shell"),
 }
 DESCRIPTION = """\

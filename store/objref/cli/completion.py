@@ -84,14 +84,46 @@ def _candidates(words: list[str]) -> Iterator[str]:
         return
     if words[0] not in VERBS:
         return
+    verbs = next(a for a in build_parser(words[0])._actions if isinstance(a, argparse._SubParsersAction))
+    options = verbs.choices[words[0]]._option_string_actions
     if last.startswith("-"):
-        verbs = next(a for a in build_parser(words[0])._actions if isinstance(a, argparse._SubParsersAction))
-        options = verbs.choices[words[0]]._option_string_actions
         yield from (option for option in sorted(options) if option.startswith(last))
         return
-    places = [word for word in words[1:] if not word.startswith("-")]
-    if words[0] in ("extract", "get", "show", "ls") and len(places) > 1:
+    places, waiting = _places(words[1:-1], options)
+    if waiting is not None:
+        yield from _values(waiting, places, last)
+    elif words[0] in ("extract", "get", "show", "refs", "graph", "ls") and places:
         yield from _from_image(places[0], last, words[0] == "ls")
+
+
+def _places(words: list[str], options: dict[str, argparse.Action]) -> tuple[list[str], argparse.Action | None]:
+    """The words that are no options or values of options, and the option that waits for its value."""
+    places: list[str] = []
+    waiting: argparse.Action | None = None
+    for word in words:
+        if waiting is not None:
+            waiting = None
+        elif not word.startswith("-"):
+            places.append(word)
+        elif word in options and options[word].nargs != 0:
+            waiting = options[word]
+    return places, waiting
+
+
+def _values(option: argparse.Action, places: list[str], prefix: str) -> Iterator[str]:
+    """Values of an option: its choices, or names that the image has."""
+    if option.choices is not None:
+        yield from (str(choice) for choice in option.choices if str(choice).startswith(prefix))
+    elif option.metavar in ("ROLE", "KIND") and places:
+        from objref.errors import ObjrefError
+        from objref.image import open_image
+
+        try:
+            with open_image(places[0], access="pread") as image:
+                entries = image.container.roles if option.metavar == "ROLE" else image.kinds()
+                yield from (entry.name for entry in entries if entry.name.startswith(prefix))
+        except (ObjrefError, OSError):
+            return
 
 
 def _from_image(path: str, prefix: str, kinds_only: bool) -> Iterator[str]:
