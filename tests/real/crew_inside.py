@@ -26,7 +26,7 @@ def next_pid(n):
     Path("/proc/sys/kernel/ns_last_pid").write_text(str(n))
 
 
-def wait_for(what, seconds=6):
+def wait_for(what, seconds=20):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if (got := what()) is not None:
@@ -65,7 +65,7 @@ def dump(said):
     images.mkdir()
     next_pid(HIGH_PIDS)
     done = subprocess.run(["criu", "dump", "-t", str(program.pid), "-D", str(images), "--manage-cgroups=ignore",
-                           "--file-locks", *COMMON], timeout=20)  # fmt: skip
+                           "--file-locks", *COMMON], timeout=60)  # fmt: skip
     shutil.copytree(DIR, "/bind/files", symlinks=True, ignore=lambda _, names: [n for n in names if n.endswith(".sock")])
     return {"late": late, "status": done.returncode, "errors": errors()}
 
@@ -127,7 +127,7 @@ def shell(said):
     pids = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
     next_pid(HIGH_PIDS)
     done = subprocess.run(["criu", "dump", "-t", str(program.pid), "-D", str(images), "--manage-cgroups=ignore", *COMMON],
-                          timeout=20)  # fmt: skip
+                          timeout=60)  # fmt: skip
     shutil.copytree(DIR, "/bind/files")
     return {"status": done.returncode, "errors": errors(), "pids": pids}
 
@@ -137,7 +137,7 @@ def pipeline(said):
     shutil.copytree("/bind/files", DIR)
     before = len(lines())
     next_pid(HIGH_PIDS)
-    done = subprocess.run([*said["words"], *COMMON], timeout=8)
+    done = subprocess.run([*said["words"], *COMMON], timeout=30)
     wait_for(lambda: len(lines()) > before + 5 or None)
     return {"status": done.returncode, "errors": errors(), "lines": lines()[before:], "shell": "100" in processes()}
 

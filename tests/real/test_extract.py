@@ -319,7 +319,7 @@ def test_a_task_of_a_chain_is_flattened(tmp_path: Path) -> None:
     assert harness.restore_and_check(tmp_path, whole.folder).problems() == []
     made = c.extract(image, tmp_path / "child", "task:101")
     found = c.inside(
-        tmp_path, "revive", words=made.words, names=["child"], inherit="", seconds=8, dir="tree", count="private"
+        tmp_path, "revive", words=made.words, names=["child"], inherit="", seconds=30, dir="tree", count="private"
     )
     assert found["status"] == 0, found
     assert found["after"]["child"]["memory"] is True

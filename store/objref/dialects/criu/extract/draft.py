@@ -132,6 +132,7 @@ class Draft:
         item.id, item.type, item.flags, item.fd = file.id, file.type, CLOSE_ON_EXEC, number
         table.items[number] = item
         table.changed = True
+        self.held.setdefault(file.id, []).append((table, number))
         return number
 
 

@@ -1,4 +1,4 @@
-"""Other things that have two ends: unix sockets, connections, epoll watches, pidfds, owners of signals."""
+"""Other things that have two ends: unix sockets, connections, epoll watches, pidfds, namespaces, owners of signals."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from objref.dialects.criu.extract.draft import OpenFile
 from objref.dialects.criu.extract.outside import outsider
+from objref.dialects.criu.extract.reach import follow
 from objref.dialects.plan import FAIL
+from objref.errors import UsageError
 
 if TYPE_CHECKING:
     from objref.dialects.criu.extract.draft import Draft, Table
-    from objref.object import Object
 
 __all__ = ["settle_ends"]
 
-INET, UNIX, EPOLL, PIDFD = 4, 5, 7, 20
+INET, UNIX, EPOLL, NAMESPACE, PIDFD = 4, 5, 7, 14, 20
 STREAM, DGRAM = 1, 2
 ESTABLISHED, CLOSED = 1, 7
 TCP = 6
@@ -42,13 +43,15 @@ def _unix(draft: Draft, file: OpenFile) -> None:
     if peer is None or draft.links.key(peer) in draft.files:
         return
     holder = outsider(draft, peer) or "?"
-    choices = ("drop", "hold") if body.type in (STREAM, DGRAM) else ("hold",)
+    can = {"drop": body.type in (STREAM, DGRAM), "hold": file.id in draft.held}
+    choices = tuple(name for name, possible in can.items() if possible)
     meaning = f"its peer was held by {holder}; CRIU refuses such a socket"
     policy = draft.cuts.add("unix", file.objref, "peer", peer.objref, meaning, choices)
     if policy == "drop":
         _hang_up(file)
-    elif policy == "hold" and file.id in draft.held:
-        _hold(draft, file, peer)
+    elif policy == "hold":
+        follow(draft, [peer])
+        draft.add_descriptor(draft.files[draft.links.key(peer)], file)
 
 
 def _hang_up(file: OpenFile) -> None:
@@ -60,14 +63,6 @@ def _hang_up(file: OpenFile) -> None:
     else:
         body.state = CLOSED
     file.changed = True
-
-
-def _hold(draft: Draft, file: OpenFile, found: Object) -> None:
-    peer = OpenFile(draft.links.message(found), found, found.objref)
-    draft.files[peer.id] = peer
-    for packet in draft.links.to(found, "receiver"):
-        draft.keep(packet.kind, packet)
-    draft.add_descriptor(peer, file)
 
 
 # -- connections --------------------------------------------------------------------------------------------
@@ -144,6 +139,18 @@ def _pidfd(draft: Draft, file: OpenFile) -> None:
         file.changed = True
 
 
+def _namespace(draft: Draft, file: OpenFile) -> None:
+    """CRIU opens it through a task that is in it."""
+    number = file.body.ns_id
+    found = draft.links.find("ns", number)
+    tasks = [draft.links.key(ids) for ids in draft.links.to(found, "namespace") if ids.kind == "ids"] if found else []
+    if tasks and not draft.everyone.intersection(tasks):
+        raise UsageError(
+            f"{file.objref} is namespace {number}, which none of the tasks is in: CRIU cannot open it. Extract"
+            f" {draft.links.name('task', tasks[0])}, too"
+        )
+
+
 def _owner(draft: Draft, file: OpenFile) -> None:
     """The kernel refuses an owner that is not there, and CRIU then ends."""
     body = file.body
@@ -158,4 +165,4 @@ def _owner(draft: Draft, file: OpenFile) -> None:
         file.changed = True
 
 
-SETTLE = {INET: _inet, UNIX: _unix, EPOLL: _epoll, PIDFD: _pidfd}
+SETTLE = {INET: _inet, UNIX: _unix, EPOLL: _epoll, NAMESPACE: _namespace, PIDFD: _pidfd}

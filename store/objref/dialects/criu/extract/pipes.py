@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from objref.dialects.criu.extract.draft import OpenFile
 from objref.dialects.criu.extract.outside import outsider
+from objref.dialects.criu.extract.reach import follow
 
 if TYPE_CHECKING:
     from objref.dialects.criu.extract.draft import Draft
@@ -75,10 +76,12 @@ def _cut(draft: Draft, name: str, pipe: Object, missing: str, mine: OpenFile, ot
     holder = outsider(draft, other.found) if other.found is not None else None
     who = _holder(draft, mine)
     meaning = LOST[missing].format(who)
-    policy = draft.cuts.add(name, mine.objref, "pipe", pipe.objref, f"{missing[:-1]} was {holder or '?'}; {meaning}")
-    if policy == "hold":
-        draft.files[other.id] = other
-        draft.add_descriptor(other, mine)
+    choices = None if mine.id in draft.held or name == "fifo" else ("drop", "external")
+    meaning = f"{missing[:-1]} was {holder or '?'}; {meaning}"
+    policy = draft.cuts.add(name, mine.objref, "pipe", pipe.objref, meaning, choices)
+    if policy == "hold" and other.found is not None:
+        follow(draft, [other.found])
+        draft.add_descriptor(draft.files[other.id], mine)
     elif policy == "external":
         _inherit(draft, pipe, missing, mine)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from objref.dialects.criu.extract.draft import Draft, Task
     from objref.object import Object
 
-__all__ = ["reach"]
+__all__ = ["follow", "reach"]
 
 FOLLOWED = ("regular", "inode", "map", "tty", "stream", "segment", "replacement", "in-flight", "other-end")
 """Roles that lead from an open file, and from what belongs to it, to what it needs. CRIU refuses an end of a pty of
@@ -33,7 +33,7 @@ def reach(draft: Draft) -> None:
         if task.alive:
             found += _of_task(draft, task)
     draft.index_holders()
-    _follow(draft, found)
+    follow(draft, found)
     _check_types(draft)
 
 
@@ -65,8 +65,8 @@ def _of_table(draft: Draft, task: Task, found: Object) -> list[Object]:
     return files
 
 
-def _follow(draft: Draft, work: list[Object]) -> None:
-    """All that these need. The way leads in circles: sockets in flight inside each other."""
+def follow(draft: Draft, work: list[Object]) -> None:
+    """Keep these, and all that they need. The way leads in circles: sockets in flight inside each other."""
     passed: set[int] = set()
     while work:
         found = work.pop()
@@ -92,7 +92,7 @@ def _of_file(draft: Draft, found: Object) -> list[Object]:
     file = OpenFile(message, found, found.objref)
     if file.id != draft.links.key(found) or file.body.id != file.id:
         raise FormatError(f"{found.objref}: its fields say that it is file {file.body.id}")
-    draft.files[file.id] = file
+    draft.files.setdefault(file.id, file)
     remap = draft.links.find("remap", file.id)
     more = [] if remap is None else [remap]
     if file.type == UNIX:
