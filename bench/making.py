@@ -18,10 +18,18 @@ import numpy.typing as npt
 
 import objref
 
-__all__ = ["file_messages", "files_image", "image", "memory_image", "pages", "socket_messages"]
+__all__ = [
+    "file_messages",
+    "files_image",
+    "image",
+    "memory_image",
+    "pages",
+    "socket_messages",
+    "write_tree_image",
+]
 
 SEED = 2009
-COMMON_MAGIC, INVENTORY, FILES, PAGEMAP = 0x54564319, 0x58313116, 0x56303138, 0x56084025
+COMMON_MAGIC, INVENTORY, FILES, FDINFO, PAGEMAP = 0x54564319, 0x58313116, 0x56303138, 0x56213732, 0x56084025
 LENGTH, MAGICS = Struct("<I"), Struct("<II")
 PAGE = 4096
 BATCH = 256
@@ -187,6 +195,61 @@ def _write_memory(count: int, folder: Path) -> None:
     with open(folder / "pages-1.img", "wb") as out:
         for batch in pages(count):
             out.write(batch)
+
+
+# -- process trees ------------------------------------------------------------------------------------------
+
+ROOT_PID = 100
+MAGIC_OF = {
+    "pstree": 0x50273030, "core": 0x55053847, "ids": 0x54432030, "mm": 0x57492820, "fs": 0x51403912,
+    "pagemap": PAGEMAP, "fdinfo": FDINFO,
+}  # fmt: skip
+FILES_OF_TASK = 50
+
+
+def write_tree_image(folder: Path, tasks: int, megabytes: int) -> int:
+    """A directory with `tasks` tasks below one root, each with 50 open files and `megabytes` of memory of its own;
+    returns its bytes."""
+    folder.mkdir(parents=True)
+    _write_inventory(folder)
+    pids = [ROOT_PID + n for n in range(tasks)]
+    common = {"sid": ROOT_PID, "pgid": ROOT_PID}
+    everyone = [_message("pstree_entry", pid=p, ppid=ROOT_PID * (p > ROOT_PID), threads=[p], **common) for p in pids]
+    _write(folder, "pstree", "pstree", everyone)
+    with open(folder / "files.img", "wb") as out:
+        out.write(MAGICS.pack(COMMON_MAGIC, FILES))
+        for message in file_messages(FILES_OF_TASK * (tasks + 1)):
+            out.write(LENGTH.pack(len(message)) + message)
+    for number, pid in enumerate(pids, 1):
+        _write_task(folder, number, pid, megabytes)
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def _write_task(folder: Path, number: int, pid: int, megabytes: int) -> None:
+    first = FILES_OF_TASK * number
+    _write(folder, "core", f"core-{pid}", [_message("core_entry", mtype=1, tc={"task_state": 1, "comm": "bench"})])
+    _write(folder, "ids", f"ids-{pid}", [_message("task_kobj_ids_entry", vm_id=pid, files_id=number, fs_id=pid)])
+    _write(folder, "mm", f"mm-{pid}", [_message("mm_entry", exe_file_id=1, mm_saved_auxv=[6, PAGE])])
+    _write(folder, "fs", f"fs-{pid}", [_message("fs_entry", cwd_id=2, root_id=3)])
+    fds = [_message("fdinfo_entry", id=first + n, flags=0, type=1, fd=n) for n in range(FILES_OF_TASK)]
+    _write(folder, "fdinfo", f"fdinfo-{number}", fds)
+    count = megabytes << 8
+    entry = _message("pagemap_entry", vaddr=MEMORY, compat_nr_pages=count, flags=4)
+    _write(folder, "pagemap", f"pagemap-{pid}", [_message("pagemap_head", pages_id=number), entry])
+    with open(folder / f"pages-{number}.img", "wb") as out:
+        for batch in pages(count, SEED + number):
+            out.write(batch)
+
+
+def _message(name: str, **fields: object) -> bytes:
+    from objref.dialects.criu.schema import message_class
+
+    return message_class(name)(**fields).SerializeToString()
+
+
+def _write(folder: Path, kind: str, name: str, items: list[bytes]) -> None:
+    content = b"".join(LENGTH.pack(len(item)) + item for item in items)
+    (folder / f"{name}.img").write_bytes(MAGICS.pack(COMMON_MAGIC, MAGIC_OF[kind]) + content)
 
 
 # -- images -------------------------------------------------------------------------------------------------

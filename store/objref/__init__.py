@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from objref.cut import Cut
     from objref.errors import (
+        CutError,
         FormatError,
         IntegrityError,
         LimitError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Closure",
     "Cut",
+    "CutError",
     "FormatError",
     "Image",
     "IntegrityError",

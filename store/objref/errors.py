@@ -7,6 +7,7 @@ that the command line ends with.
 from __future__ import annotations
 
 __all__ = [
+    "CutError",
     "FormatError",
     "IntegrityError",
     "LimitError",
@@ -43,6 +44,10 @@ class NotFoundError(UsageError, KeyError):
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
         return str(self.args[0])
+
+
+class CutError(UsageError):
+    """What was asked for cannot be had without losing something: the caller has to say what shall become of it."""
 
 
 class FormatError(ObjrefError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from objref.container import format as f
 from objref.container.reader import Container
-from objref.container.source import BytesSource, FileSource, Source, open_path
+from objref.container.source import BytesSource, CountedSource, FileSource, Source, open_path
 from objref.errors import FormatError, NotFoundError, UsageError
 from objref.limits import DEFAULT, Limits
 from objref.names import format_objref, parse_key, parse_objref
@@ -23,6 +23,8 @@ from objref_index import FORM_BYTES, Objects, References
 if TYPE_CHECKING:
     from objref.backing import Backing
     from objref.dialects.dialect import Dialect
+    from objref.dialects.plan import Plan, Scope
+    from objref.extracting import Extracted
     from objref.graph import Closure, Root, Roots
     from objref.restore import Made, Maker, Restored
 
@@ -32,10 +34,10 @@ LAYER_DIGITS = 5
 
 
 def open_image(
-    image: str | os.PathLike[str] | bytes | BinaryIO, *, access: str = "auto", limits: Limits = DEFAULT
+    image: str | os.PathLike[str] | bytes | BinaryIO | CountedSource, *, access: str = "auto", limits: Limits = DEFAULT
 ) -> Image:
-    """Open an image: a path, its bytes, or a seekable binary file object. A path may also name a stream that
-    `index_file` made an index beside.
+    """Open an image: a path, its bytes, a seekable binary file object, or a source that counts what is read of it. A
+    path may also name a stream that `index_file` made an index beside.
 
     access  "map" for long-lived readers of files that nobody shortens, "pread" for one question or a file of others;
             "auto" maps what belongs to you and only you can write
@@ -56,8 +58,10 @@ def open_image(
         raise
 
 
-def open_source(image: str | os.PathLike[str] | bytes | BinaryIO, access: str) -> Source:
+def open_source(image: str | os.PathLike[str] | bytes | BinaryIO | CountedSource, access: str) -> Source:
     """What to read an image from; see `open_image`."""
+    if isinstance(image, CountedSource):
+        return image
     if isinstance(image, bytes | bytearray | memoryview):
         return BytesSource(image)
     if isinstance(image, str | os.PathLike):
@@ -334,6 +338,26 @@ class Image:
         from objref.exporter import export_image
 
         return export_image(self, dest, form=form, replace=replace)
+
+    def plan_extract(self, *objrefs: str, scope: Scope = "subtree", cut: Mapping[str, str] | None = None) -> Plan:
+        """What a smaller image with just what these objects need would be; see `objref.extracting.plan_extract`."""
+        from objref.extracting import plan_extract
+
+        return plan_extract(self, objrefs, scope=scope, cut=cut)
+
+    def extract(
+        self,
+        *objrefs: str,
+        dest: str | os.PathLike[str] | BinaryIO,
+        scope: Scope = "subtree",
+        cut: Mapping[str, str] | None = None,
+        form: str = "auto",
+        replace: bool = False,
+    ) -> Extracted:
+        """Write a smaller image with just what these objects need; see `objref.extracting.extract_image`."""
+        from objref.extracting import extract_image
+
+        return extract_image(self, self.plan_extract(*objrefs, scope=scope, cut=cut), dest, form=form, replace=replace)
 
     def close(self) -> None:
         """Let go of the file. Objects of this image cannot be read any more."""

@@ -228,10 +228,12 @@ class _Collector:
             self._extents(token).add(where + start, length, merge=not new)
 
     def _pages(self, pages: ev.Pages) -> None:
+        self._paged.update(pages.tokens)
+        if not len(pages.data):  # only to say that these tokens are of pages
+            return
         where = self._writer.page_section << 48 | self._writer.append_pages(pages.data)
         for token in pages.tokens:
             self._extents(token).add(where, len(pages.data))
-            self._paged.add(token)
 
     def _extents(self, token: int) -> _Extents:
         found = self._tokens.get(token)

@@ -151,6 +151,11 @@ class Object:
         if at < stop:
             raise self._absent(at, stop)
 
+    def stored_chunks(self) -> Iterator[Bytes | memoryview]:
+        """The bytes of all `ranges`, one after the other: of memory, what there is, without the gaps."""
+        for extent in self._list.extents:
+            yield from self._read_extent(extent, 0, extent.length)
+
     def _absent(self, start: int, stop: int) -> NotFoundError:
         return NotFoundError(f"{self.objref}: {start:#x}…{stop:#x} is not in the image")
 

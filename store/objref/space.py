@@ -113,6 +113,12 @@ class Space(Mapping[Key, bytes]):
             raise NotFoundError(f"no {name}~{n}: {len(found)} objects claim {name}")
         return self._at(found[n - 1])
 
+    def claims(self, key: Key) -> int:
+        """How many objects claim this key."""
+        if self.entry.keys == self.entry.distinct:
+            return int(key in self)
+        return len(self._keys.find_all(self._key(key)))
+
     def _at(self, ordinal: int) -> Found:
         return Object(self._image, ordinal, self._image.object_table.row(ordinal))
 

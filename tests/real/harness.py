@@ -94,12 +94,12 @@ def memory_tracking() -> bool:
     return run_in_root(["criu", "check", "--feature", "mem_dirty_track"], HERE, SECONDS).returncode == 0
 
 
-def build_program(to: Path) -> None:
-    """Compile tree.c, static: nothing but the one file has to be there at a restore."""
+def build_program(to: Path, source: Path = HERE / "tree.c") -> None:
+    """Compile a program, static: nothing but the one file has to be there at a restore."""
     compiler = shutil.which("musl-gcc") or shutil.which("gcc") or "cc"  # musl: 50 KB instead of 780
-    done = run_limited([compiler, "-static", "-Os", "-s", "-pthread", "-o", to, HERE / "tree.c"], 60)
+    done = run_limited([compiler, "-static", "-Os", "-s", "-pthread", "-o", to, source], 60)
     if done.returncode:
-        raise RuntimeError(f"{compiler} could not build tree.c: {done.stderr}")
+        raise RuntimeError(f"{compiler} could not build {source.name}: {done.stderr}")
 
 
 def _step(bind: Path, timeout: float, *step: str, runner: Path = CRIU_ROOT_SCRIPT) -> str:

@@ -23,15 +23,6 @@ SECONDS = 20.0
 ODD_TIME = 1_234_567_890_123_456_789  # a time in ns that no float, and no whole second, can hold
 
 
-@pytest.fixture(scope="session", autouse=True)
-def criu_root() -> None:
-    reason = harness.criu_root_available()
-    if reason and os.environ.get("CI") == "true":
-        pytest.fail(f"CI must test with the real CRIU: {reason}")
-    if reason:
-        pytest.skip(f"no real CRIU here: {reason}")
-
-
 @pytest.fixture(scope="module")
 def bind(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to be /bind, with a fresh dump in images/ whose metadata no plain copy would make."""

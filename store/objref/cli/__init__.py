@@ -21,6 +21,7 @@ VERBS = {
     "import": ("importing", "put a checkpoint into one .objref file"),
     "index": ("indexing", "make an index beside a stream that stays as it is"),
     "export": ("exporting", "give the original back, byte for byte"),
+    "extract": ("extracting", "make a smaller image with just what some tasks need"),
     "info": ("info", "what an image is, what is in it, what the import noticed"),
     "ls": ("listing", "list objects"),
     "get": ("getting", "write the bytes of one object, or a range of them"),

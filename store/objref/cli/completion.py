@@ -92,7 +92,7 @@ def _candidates(words: list[str]) -> Iterator[str]:
     places, waiting = _places(words[1:-1], options)
     if waiting is not None:
         yield from _values(waiting, places, last)
-    elif words[0] in ("get", "show", "refs", "graph", "ls") and places:
+    elif words[0] in ("extract", "get", "show", "refs", "graph", "ls") and places:
         yield from _from_image(places[0], last, words[0] == "ls")
 
 

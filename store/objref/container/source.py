@@ -14,14 +14,17 @@ from typing import BinaryIO, Protocol
 
 from objref.errors import SourceError, TruncatedError, UsageError
 
-__all__ = ["BytesSource", "FileSource", "MapSource", "PreadSource", "Source", "open_path"]
+__all__ = ["BytesSource", "CountedSource", "FileSource", "MapSource", "PreadSource", "Source", "open_path"]
 
 
 class Source(Protocol):
     """Random access to `length` bytes. Safe for many threads."""
 
-    length: int
     name: str
+
+    @property
+    def length(self) -> int:
+        """Bytes"""
 
     def read(self, offset: int, length: int) -> bytes | memoryview:
         """Exactly these bytes; TruncatedError when they are not there."""
@@ -154,6 +157,29 @@ class FileSource:
 
     def close(self) -> None:
         self.length = CLOSED
+
+
+class CountedSource:
+    """A source that counts what is read of it. Mutable; the counts are exact while one thread reads."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.name = source.name
+        self.reads = 0
+        self.done = 0
+        """Bytes"""
+
+    @property
+    def length(self) -> int:
+        return self._source.length
+
+    def read(self, offset: int, length: int) -> bytes | memoryview:
+        self.reads += 1
+        self.done += length
+        return self._source.read(offset, length)
+
+    def close(self) -> None:
+        self._source.close()
 
 
 def open_path(path: str | os.PathLike[str], access: str) -> Source:

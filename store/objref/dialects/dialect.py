@@ -12,6 +12,8 @@ from objref.dialects.events import Kind, Role, Splitter
 from objref.limits import Limits
 
 if TYPE_CHECKING:
+    from objref.dialects.plan import Plan, Request
+    from objref.image import Image
     from objref.object import Object
 
 __all__ = ["Converter", "Dialect"]
@@ -49,3 +51,5 @@ class Dialect(NamedTuple):
     """Layouts that `converter` converts to; none: there is no conversion."""
     converter: Callable[[str, str | None, Limits], Converter] | None = None
     """(target, source) layouts; source None: what the stream tells."""
+    extract: Callable[[Image, Request], Plan] | None = None
+    """Plans a smaller image with just what some objects need; None where nobody could use one."""

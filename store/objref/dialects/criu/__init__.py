@@ -8,6 +8,7 @@ items     image files, item by item; special ones: fdtable, pagemap, groups (cgr
 refs      what each message refers to; refs_files: those of open files
 state     where the above leave what they found; finish: what can only be said at the end
 memory    page maps → memory by address
+extract   a smaller image with just what some tasks need, for criu restore
 view      objects for people and for JSON; show*: as `crit show` writes fields; schema/: the protobuf messages
 """
 
@@ -21,6 +22,8 @@ from objref.dialects.dialect import Dialect
 
 if TYPE_CHECKING:
     from objref.dialects.events import Splitter
+    from objref.dialects.plan import Plan, Request
+    from objref.image import Image
     from objref.limits import Limits
     from objref.object import Object
 
@@ -51,4 +54,12 @@ def _brief(found: Object) -> str:
     return brief(found)
 
 
-DIALECT = Dialect("criu", KINDS, ROLES, lambda head: is_header(head[:BLOCK]), _splitter, _decodes, _decode, _brief)
+def _extract(image: Image, request: Request) -> Plan:
+    from objref.dialects.criu.extract import plan
+
+    return plan(image, request)
+
+
+DIALECT = Dialect(
+    "criu", KINDS, ROLES, lambda head: is_header(head[:BLOCK]), _splitter, _decodes, _decode, _brief, extract=_extract
+)

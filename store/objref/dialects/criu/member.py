@@ -139,6 +139,7 @@ class PagesFile(File):
 
     def cut(self) -> Iterator[Event]:
         if self._carry:
+            yield Pages(memoryview(b""), (self.member.token,))  # a file of less than a page is one of pages, too
             yield self._run(TAIL_SECTION, self._carry)
 
     def end(self) -> Iterator[Event]:

@@ -1,0 +1,189 @@
+"""Extract: a smaller image with just what some objects need, as a directory, a tar, or an .objref file.
+
+The dialect plans (`objref.dialects.plan`), here it is written: all of it as one tar stream, which a directory, a file,
+a pipe or an import takes. Only what is written is read. Nothing is left behind when it fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from objref.dialects.plan import Plan, Request, Scope
+from objref.errors import CutError, FormatError, SourceError, UsageError
+
+if TYPE_CHECKING:
+    from objref.image import Image
+
+__all__ = ["FORMS", "Extracted", "extract_image", "plan_extract"]
+
+FORMS = ("auto", "directory", "tar", "objref")
+MODE, FOLDER_MODE = 0o600, 0o700
+"""Memory holds secrets."""
+JOIN = 1 << 18
+Chunk = bytes | memoryview
+
+
+class Extracted(NamedTuple):
+    """What an extract made."""
+
+    form: str
+    """"directory", "tar" or "objref"."""
+    plan: Plan
+    bytes: int
+    """Of all files in it."""
+
+
+def plan_extract(
+    image: Image, objrefs: tuple[str, ...], *, scope: Scope = "subtree", cut: Mapping[str, str] | None = None
+) -> Plan:
+    """What an extract would be: its files, its cuts, how it is restored. Nothing is written.
+
+    objrefs  such as "task:17"
+    scope    "subtree": also all that descends from them; "alone": nothing else
+    cut      class of cuts, or objref of what is cut → policy (docs/extract.md)
+
+    Errors: UsageError (objects that nobody can restore by themselves, policies that do not fit), NotFoundError,
+    FormatError (the image contradicts itself).
+    """
+    if scope not in ("subtree", "alone"):
+        raise UsageError(f'scope must be "subtree" or "alone", not {scope!r}')
+    extract = image.dialect.extract
+    if extract is None:
+        raise UsageError(f"images of dialect {image.dialect.name!r} are not extracted from: nothing could use a part")
+    return extract(image, Request(tuple(objrefs), scope, dict(cut or {})))
+
+
+def extract_image(
+    image: Image,
+    plan: Plan,
+    dest: str | os.PathLike[str] | BinaryIO,
+    *,
+    form: str = "auto",
+    replace: bool = False,
+) -> Extracted:
+    """Write what was planned.
+
+    dest  a path, or a binary file object, to which a tar is written
+    form  "directory" (absent or empty before), "tar", "objref"; "auto": what the suffix of dest says (.tar, .objref),
+          else a directory. Times in it are 0, so the same extract is the same bytes
+
+    Errors: CutError while a cut of the plan has the policy "fail", UsageError, SourceError, IntegrityError.
+    """
+    if form not in FORMS:
+        raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
+    if plan.refused:
+        raise CutError(_refusal(plan))
+    if not isinstance(dest, str | os.PathLike):
+        if form not in ("auto", "tar"):
+            raise UsageError(f"a {form} cannot be written to a pipe: name a path, or leave the form at tar")
+        return _to_pipe(plan, dest)
+    form = _form_of(dest) if form == "auto" else form
+    WRITERS[form](plan, dest, replace)
+    return Extracted(form, plan, plan.size)
+
+
+def _form_of(dest: str | os.PathLike[str]) -> str:
+    suffix = os.path.splitext(os.fspath(dest))[1]
+    return {".tar": "tar", ".objref": "objref"}.get(suffix, "directory")
+
+
+def _refusal(plan: Plan) -> str:
+    names = ", ".join(dict.fromkeys(cut.name for cut in plan.refused))
+    first = plan.refused[0]
+    many = "a reference leads" if len(plan.refused) == 1 else f"{len(plan.refused)} references lead"
+    choices = "|".join(choice for choice in first.choices if choice != "fail")
+    return (
+        f"{many} out ({names}): say what shall become of them, such as"
+        f" --cut {first.name}={choices}; nothing was written"
+    )
+
+
+def _stream(plan: Plan) -> Iterator[Chunk]:
+    """The plan as a canonical tar stream."""
+    from objref.archive.tar_header import END_OF_ARCHIVE, padding
+    from objref.archive.tar_member import Member
+    from objref.archive.tar_write import encode_member
+
+    yield encode_member(Member(b"./", "dir", mode=FOLDER_MODE))
+    for file in plan.files:
+        name = file.name.encode("utf-8", "surrogateescape")
+        yield encode_member(Member(name, mode=MODE, size=file.size, real_size=file.size))
+        done = 0
+        for chunk in file.chunks():
+            done += len(chunk)
+            yield chunk
+        if done != file.size:
+            raise FormatError(f"{file.name}: {done} bytes came, {file.size} were planned")
+        yield padding(file.size)
+    yield END_OF_ARCHIVE
+
+
+def _joined(plan: Plan) -> Iterator[bytes]:
+    """The stream in pieces of about JOIN: blocks of an image are small, and every piece costs a call or two."""
+    held: list[Chunk] = []
+    size = 0
+    for chunk in _stream(plan):
+        held.append(chunk)
+        size += len(chunk)
+        if size >= JOIN:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
+
+
+def _to_directory(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
+    from objref.archive.extract import extract
+
+    extract(_joined(plan), dest, owners="ignore")
+
+
+def _to_tar(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
+    from objref.container.output import Output
+
+    with Output(dest, replace=replace) as output:
+        for chunk in _joined(plan):
+            output.write(chunk)
+        output.commit()
+
+
+def _to_objref(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
+    from objref.importer import import_image
+
+    import_image(_Pipe(_joined(plan)), dest, replace=replace)  # type: ignore[arg-type]  # all that it asks is read
+
+
+WRITERS = {"directory": _to_directory, "tar": _to_tar, "objref": _to_objref}
+
+
+def _to_pipe(plan: Plan, dest: BinaryIO) -> Extracted:
+    try:
+        for chunk in _joined(plan):
+            dest.write(chunk)
+        dest.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SourceError(f"output: cannot write: {os.strerror(error.errno or 0)}") from None
+    return Extracted("tar", plan, plan.size)
+
+
+class _Pipe:
+    """A stream of chunks to be read like a file. Mutable."""
+
+    name = "extract"
+
+    def __init__(self, chunks: Iterator[Chunk]) -> None:
+        self._chunks = chunks
+        self._left = memoryview(b"")
+
+    def read(self, size: int, /) -> bytes:
+        """At least one byte and at most `size`; none at the end."""
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return b""
+            self._left = memoryview(chunk)
+        data, self._left = self._left[:size], self._left[size:]
+        return bytes(data)
