@@ -19,16 +19,16 @@ __all__ = ["VERBS", "build_parser", "main"]
 
 VERBS = {
     "import": ("importing", "put a checkpoint into one .objref file"),
-    "index": ("indexing", "make an index beside a stream that stays as it is"),
     "export": ("exporting", "give the original back, byte for byte"),
-    "extract": ("extracting", "make a smaller image with just what some tasks need"),
+    "index": ("indexing", "make an index beside a stream that stays as it is"),
     "info": ("info", "what an image is, what is in it, what the import noticed"),
     "ls": ("listing", "list objects"),
     "get": ("getting", "write the bytes of one object, or a range of them"),
     "show": ("showing", "show objects for reading, or as the JSON of `crit show`"),
-    "verify": ("verifying", "check that an image is what it says, byte for byte"),
     "refs": ("referring", "show what an object refers to, and what refers to it"),
     "graph": ("picturing", "draw objects and references with Graphviz"),
+    "extract": ("extracting", "make a smaller image with just what some tasks need"),
+    "verify": ("verifying", "check that an image is what it says, byte for byte"),
     "convert": ("converting", "a stream in another layout of its format, pipe to pipe"),
     "completion": ("completion", "print the completion script for a shell"),
 }
