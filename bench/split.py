@@ -1,7 +1,8 @@
 """How fast is each dialect's splitter, and what does a whole import make of it: `python bench/split.py`.
 
 Streams are made in memory, cut into the chunks that an import reads, and fed; events are counted and dropped. One
-core, medians of rounds in turn; splitting in processor time, imports by the clock. `units`: records of linux-cr, objects of the other dialects.
+core, medians of rounds in turn; splitting in processor time, imports by the clock. `units`: records of linux-cr,
+objects of the other dialects.
 """
 
 from __future__ import annotations
