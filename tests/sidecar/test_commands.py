@@ -56,7 +56,7 @@ def test_a_user_indexes_and_reads(tree: Path, tmp_path: Path) -> None:
 
 def test_info_names_the_index(tree: Path) -> None:
     run("index", tree)
-    assert f"index    {tree}.objref-index" in run("info", tree)[0]
+    assert f"index{tree}.objref-index," in "".join(run("info", tree)[0].split())  # a long path is wrapped
     facts = json.loads(run("info", tree, "--json")[0])
     assert facts["stream"] == {"length": len(TREE), "sha256": hashlib.sha256(TREE).hexdigest()}
     assert facts["file_length"] == len(TREE)

@@ -148,7 +148,7 @@ def test_a_folder_in_its_place(tree: Path) -> None:
     beside(tree).mkdir()
     with pytest.raises(objref.UsageError, match="is a directory"):
         objref.index_file(tree)
-    with pytest.raises(objref.UsageError, match="not a regular file"):
+    with pytest.raises(objref.UsageError, match="is a directory"):
         objref.open(tree)
 
 
