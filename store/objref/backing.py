@@ -63,6 +63,9 @@ class Backing(Protocol):
     def chunks(self, section: int, address: int, length: int) -> Iterator[bytes | memoryview]:
         """The same, block by block."""
 
+    def places(self, section: int, address: int, length: int) -> Iterator[tuple[int, int]]:
+        """(offset, length) in the file of these bytes, run by run, checked; UsageError where they are packed."""
+
     def find_piece(self, section: int, address: int) -> f.PieceEntry:
         """The piece that holds an address."""
 

@@ -114,6 +114,21 @@ class Object:
         self._within_limit(self.size)
         return [b"".join(self._read_extent(e, 0, e.length)) for e in extents]
 
+    def places(self) -> list[tuple[int, int]]:
+        """(offset, length) in the file of all its bytes, in order, holes left out. They are checked.
+
+        UsageError where bytes do not lie in the file as they are: in a container that packs them.
+        """
+        found: list[tuple[int, int]] = []
+        for extent in self._list.extents:
+            if extent.section == NOWHERE:
+                continue
+            for offset, length in self._image.container.places(extent.section, extent.address, extent.length):
+                if found and sum(found[-1]) == offset:
+                    offset, length = found[-1][0], found.pop()[1] + length
+                found.append((offset, length))
+        return found
+
     def read(self, start: int = 0, stop: int | None = None) -> Bytes:
         """Bytes start…stop-1: offsets, or addresses of memory. NotFoundError for addresses that are not in the
         image."""

@@ -17,6 +17,8 @@ Write the bytes of one object to standard output (on a terminal: as a hex dump).
   objref get x.objref mem:17 --range 0x7ffc1000+64       64 bytes of memory
   objref get x.objref member:pstree.img -o pstree.img
   objref get x.objref pipe-data:1234 --part 1  the payload; part 0: the message
+  objref get dump.cr obj:17 --where            its position in a stream that has
+                                               an index beside it
 """
 HEX_WIDTH = 16
 
@@ -27,6 +29,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("objref", metavar="OBJREF", help="such as file:31")
     parser.add_argument(
         "--range", metavar="RANGE", help="START..STOP or START+LENGTH: offsets, or addresses of memory; decimal or 0x…"
+    )
+    parser.add_argument(
+        "--where", action="store_true", help="print where the bytes lie in IMAGE, as OFFSET+LENGTH, and not the bytes"
     )
     parser.add_argument("--part", type=int, metavar="N", help="only the N-th extent, from 0")
     parser.add_argument(
@@ -39,12 +44,23 @@ def run(args: argparse.Namespace) -> int:
     from objref.image import open_image
 
     with open_image(args.image, access="pread") as image:
+        if args.where:
+            for offset, length in _places(image.object(args.objref), args):
+                print(f"{offset:#x}+{length}")
+            return 0
         chunks = _chunks(image.object(args.objref), args)
         if args.output == "-":
             _to_stdout(chunks, args)
         else:
             _to_file(chunks, args.output)
     return 0
+
+
+def _places(found: Any, args: argparse.Namespace) -> list[tuple[int, int]]:
+    if args.part is not None or args.range is not None or args.output != "-":
+        raise UsageError("--where is about all bytes of an object, and prints: no --part, --range or -o goes with it")
+    places: list[tuple[int, int]] = found.places()
+    return places
 
 
 def _chunks(found: Any, args: argparse.Namespace) -> Iterator[bytes | memoryview]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from objref.container import format as f
@@ -112,6 +112,11 @@ class Sidecar(Container):
         except IntegrityError:
             low, high = piece.address + start, piece.address + end
             raise self._changed(low >> self._log2, -(-high >> self._log2)) from None
+
+    def places(self, section: int, address: int, length: int) -> Iterator[tuple[int, int]]:
+        """(position, length) in FILE of these bytes, checked."""
+        for offset, part in super().places(section, address, length):
+            yield offset - HEAD, part
 
     def _changed(self, first: int, stop: int) -> IntegrityError:
         start, end = first << self._log2, min(stop << self._log2, self._file.length)
