@@ -89,3 +89,8 @@ def test_page_size_follows_from_the_length(page: int) -> None:
     maker.mm(page=page)
     maker.tail()
     check(maker, collect([bytes(maker.out)]))
+
+
+def test_the_stream_of_the_readme_is_what_the_generator_makes() -> None:
+    shipped = Path(__file__).resolve().parents[1] / "images" / "scene.cr"
+    assert shipped.read_bytes() == b"".join(making.stream(tasks=3, pages=0))
