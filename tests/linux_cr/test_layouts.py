@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from pathlib import Path
 
 import pytest
 from linux_cr.collecting import Collected, collect, cut
@@ -93,4 +94,4 @@ def test_page_size_follows_from_the_length(page: int) -> None:
 
 def test_the_stream_of_the_readme_is_what_the_generator_makes() -> None:
     shipped = Path(__file__).resolve().parents[1] / "images" / "scene.cr"
-    assert shipped.read_bytes() == b"".join(making.stream(tasks=3, pages=0))
+    assert shipped.read_bytes() == b"".join(stream(tasks=3, pages=0))
