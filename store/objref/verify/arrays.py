@@ -13,8 +13,8 @@ from objref_index import Column
 __all__ = ["PART", "Ints", "different", "parts", "window"]
 
 Ints = npt.NDArray[Any]
-PART = 1 << 16
-"""Entries that are looked at together: whole stripes of every column."""
+PART = 1 << 14
+"""Entries that are looked at together: arrays of 128 KiB, which the allocator keeps instead of giving them back."""
 DTYPES = {1: "u1", 2: "<u2", 4: "<u4", 8: "<u8"}
 
 

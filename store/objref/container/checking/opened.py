@@ -20,8 +20,8 @@ __all__ = ["BAD", "GOOD", "UNSEEN", "Checked"]
 UNSEEN, GOOD, BAD = range(3)
 TRAILS = 64
 """Trailers that are remembered: about 50 KB each."""
-AHEAD = 1 << 19
-"""Bytes that are decoded together."""
+AHEAD = 1 << 18
+"""Bytes that are decoded together: larger buffers are new memory each time (bench/verify.py)."""
 COMING, THREADS = 4, 2
 """Batches that are decoded before they are asked for, and by how many threads."""
 HELD = 4 << 20
