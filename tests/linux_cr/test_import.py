@@ -64,14 +64,24 @@ def test_the_stream_comes_back(layout: str, tmp_path: Path) -> None:
                 found.decode()
 
 
-@pytest.mark.parametrize("data", [
-    A, B, bytes(C), B[:400], B[:-16], B + b"trailing", bytes(scene("v20", shape=Shape(1, 1)).out)[:9001],
-    bytes(scene("v20").out)[:-16] + bytes.fromhex("0f27000008000000"),
-])  # fmt: skip
+CUT = [B[:400], B[:-16], bytes(scene("v20", shape=Shape(1, 1)).out)[:9001]]
+ODD = [B + b"trailing", bytes(scene("v20").out)[:-16] + bytes.fromhex("0f27000008000000")]
+
+
+@pytest.mark.parametrize("data", [A, B, bytes(C), *ODD, *CUT])
 def test_small_cut_and_odd_streams_come_back(data: bytes, tmp_path: Path) -> None:
-    objref.import_image(io.BytesIO(data), tmp_path / "x.objref")
+    report = objref.import_image(io.BytesIO(data), tmp_path / "x.objref", partial="keep")
+    assert bool(report.cuts) == (data in CUT)
     with objref.open(tmp_path / "x.objref") as opened:
         assert b"".join(opened.stream()) == data
+        assert bool(opened.partial) == bool(report.cuts)
+
+
+@pytest.mark.parametrize("data", CUT)
+def test_a_cut_stream_is_refused_unless_it_is_asked_for(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(objref.TruncatedError, match="ends"):
+        objref.import_image(io.BytesIO(data), tmp_path / "x.objref")
+    assert not list(tmp_path.iterdir())
 
 
 def test_file_and_pipe_make_the_same_image(made: Maker, image: Path, tmp_path: Path) -> None:
