@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -115,11 +116,11 @@ def test_a_forked_child_opens_its_own(small: Path) -> None:
         items = image["item"]
         with ThreadPoolExecutor(2) as pool:  # other threads have transactions of their own
             assert list(pool.map(items.__getitem__, range(10, 60)))
-            environments = {id(items._keys.tree.local)}  # type: ignore[attr-defined]
+            parents = weakref.ref(items._keys.tree.local)  # type: ignore[attr-defined]
 
             def child() -> None:
                 assert items[11] == truth["0/item[11] bytes"]
-                assert id(items._keys.tree.local) not in environments  # type: ignore[attr-defined]
+                assert parents() is not items._keys.tree.local  # type: ignore[attr-defined]
                 assert [o.ordinal for o in items.objects()] == truth["0/item objects"]
                 assert whole(small) == truth  # and again, from the name
 
