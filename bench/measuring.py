@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 __all__ = ["Measure", "Samples", "each", "environment", "machine", "own", "ratios", "rounds", "seconds"]
 
 Measure = Callable[[], float]
+PACKAGES = ("lmdb", "numpy", "protobuf", "xxhash")
 
 
 class Samples(NamedTuple):
@@ -94,6 +95,8 @@ def environment() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """What it was measured on, and with what."""
+    from importlib.metadata import version as installed
+
     from objref._version import library_versions, version
 
     return {
@@ -102,7 +105,7 @@ def machine() -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version() + ("" if _optimized() else ", built without optimizations"),
         "objref": version(),
-        "libraries": library_versions(),
+        "libraries": library_versions() | {name: installed(name) for name in PACKAGES},
         "load": round(os.getloadavg()[0], 2),
         "date": time.strftime("%Y-%m-%d"),
     }
