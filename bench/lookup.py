@@ -22,7 +22,7 @@ import making
 import measuring
 import peers
 import reporting
-from measuring import Measure
+from measuring import Measure, own
 from reporting import Run, Scale, Table, Target
 
 import objref
@@ -56,20 +56,20 @@ def _candidates(folder: Path, count: int, left_out: tuple[str, ...], stack: Exit
         raw[key]
     gets: dict[str, Callable[[int], bytes]] = {}
     several: dict[str, Measure] = {
-        HOT: partial(_items, raw, ids),
-        "dict in memory": partial(_items, held, ids),
+        HOT: partial(own(_items), raw, ids),
+        "dict in memory": partial(own(_items), held, ids),
     }
     if "lmdb" not in left_out:
         get, pack = stack.enter_context(peers.open_lmdb(peers.lmdb_environment(folder, count))).get, peers.KEY.pack
         gets["lmdb.get, packing the id"] = lambda key: get(pack(key))
-        several[LMDB] = partial(measuring.each, get, [pack(key) for key in ids])
-        several["lmdb.get, packing the id"] = partial(measuring.each, gets["lmdb.get, packing the id"], ids)
+        several[LMDB] = partial(own(measuring.each), get, [pack(key) for key in ids])
+        several["lmdb.get, packing the id"] = partial(own(measuring.each), gets["lmdb.get, packing the id"], ids)
     if "sqlite3" not in left_out:
         gets["SQLite by rowid"] = stack.enter_context(peers.open_sqlite(folder, count))
-        several["SQLite by rowid"] = partial(measuring.each, gets["SQLite by rowid"], ids[: GETS // 4])
-    several["objref files[id], zstd"] = partial(_items, zstd, ids[: GETS // 20])
+        several["SQLite by rowid"] = partial(own(measuring.each), gets["SQLite by rowid"], ids[: GETS // 4])
+    several["objref files[id], zstd"] = partial(own(_items), zstd, ids[: GETS // 20])
     scan = partial(peers.scan, source / "files.img")
-    several["decode everything"] = partial(measuring.each, scan, [count // 2])  # the mean of uniform lookups
+    several["decode everything"] = partial(own(measuring.each), scan, [count // 2])  # the mean of uniform lookups
     _agree(count, [raw.__getitem__, zstd.__getitem__, held.__getitem__, scan, *gets.values()])
     return several
 

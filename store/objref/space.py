@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from operator import add
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
@@ -34,6 +34,8 @@ WORD_BYTES = {"I": 4, "Q": 8}
 SMALL = 1 << 20
 NAMES_COMPARED = 250
 """Names before and behind a missing one that are looked at for similar ones: of a million it would take a minute."""
+NEAR = 1 << 24
+"""Up to here the table of a run of keys may begin at key 0: addresses only, no memory. CRIU's ids begin near 1."""
 CHECK_AHEAD = 64 << 20
 """A stripe of keys whose objects hold more is read object by object."""
 
@@ -151,25 +153,27 @@ class Space(Mapping[Key, bytes]):
 class RunSpace(Space):
     """A space whose keys are a run, in a mapped file. Hot path: bench/lookup.py guards it.
 
-    `_spans` holds where each object starts and ends in the file. It is filled at the first touch of a stripe of
-    keys, after their rows and all blocks that these name were checked; until then it is zero, which reads as no
-    bytes. Memory is taken as it is touched: 8 bytes an object (16 in files of 4 GiB or more).
+    `_spans` holds where each object starts and ends in the file, from key 0 on. It is filled at the first touch of a
+    stripe of keys, after their rows and all blocks that these name were checked; until then it is zero, which reads as
+    no bytes. Memory is taken as it is touched: 8 bytes an object (16 in files of 4 GiB or more), in huge pages where
+    there are any.
     """
 
-    __slots__ = ("_done", "_map", "_spans", "_twice")
+    __slots__ = ("_done", "_map", "_spans")
 
     def __init__(self, image: Image, entry: f.SpaceEntry, keys: IntKeys, source: MapSource) -> None:
         super().__init__(image, entry, keys)
         self._map: Any = source.map
         word: Literal["Q", "I"] = "Q" if source.length >> 32 else "I"
-        memory = mmap(-1, max(entry.keys, 1) * 2 * WORD_BYTES[word], MAP_PRIVATE | MAP_ANONYMOUS)
+        memory = mmap(-1, max(entry.base + entry.keys, 1) * 2 * WORD_BYTES[word], MAP_PRIVATE | MAP_ANONYMOUS)
+        with suppress(OSError):  # a kernel without huge pages
+            memory.madvise(MADV_HUGEPAGE)
         self._spans = memoryview(memory).cast(word)
-        self._twice = 2 * entry.base
         self._done: set[int] = set()
 
     def __getitem__(self, key: Key) -> bytes:
         if type(key) is int:  # numpy's numbers wrap around
-            i = (key << 1) - self._twice
+            i = key + key
             if i >= 0:
                 spans = self._spans
                 try:
@@ -196,7 +200,8 @@ class RunSpace(Space):
         except FormatError:  # perhaps a neighbour is damaged: object by object it will show
             return
         if found is not None:
-            self._spans[2 * start : 2 * stop] = found  # at once, so that no thread sees half a span
+            base = self.entry.base
+            self._spans[2 * (base + start) : 2 * (base + stop)] = found  # at once, so that no thread sees half a span
 
     def _checked(self, start: int, stop: int) -> memoryview | None:
         """Spans of objects start…stop-1, their rows and blocks checked. None unless all lie in one raw piece."""
@@ -246,7 +251,8 @@ def open_space(image: Image, entry: f.SpaceEntry) -> Space:
     direct = f.SPACE_RUN | f.SPACE_CONTIGUOUS
     source = container.source
     raw = any(s.codec == f.RAW and s.role == f.STRAND for s in container.sections.values())
-    if raw and entry.flags & direct == direct and isinstance(keys, IntKeys) and isinstance(source, MapSource):
+    near = entry.flags & direct == direct and entry.base <= NEAR
+    if raw and near and isinstance(keys, IntKeys) and isinstance(source, MapSource) and not keys.permuted:
         with suppress(OSError):  # no memory for its spans
-            return RunSpace(image, entry, keys, source) if not keys.permuted else Space(image, entry, keys)
+            return RunSpace(image, entry, keys, source)
     return Space(image, entry, keys)
