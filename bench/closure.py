@@ -1,29 +1,29 @@
-"""What some objects need, against how many there are: `python bench/closure.py --quick`.
+"""How long does it take to find what some objects need? `python bench/closure.py --quick`
 
 Images of N nodes, made with the importer's own tables: one where everything branches (three references a node, at
 random), one that is a single loop in stream order, one that is a single loop in random order, one of islands. A closure
 is taken of one node in an image that was just opened, so that all index stripes that it meets are read and checked; a
 dict of lists in memory, with a set and a stack, is the peer. An island is 100 objects, scattered over the image: the
-whole of it, and its first object from a walk, in a process that has done it before and in a new one.
+whole of it, and its first object from a walk, in a process that has done it before and in a new one. Times are those
+of the thread.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import making
 import measuring
 import numpy as np
 import numpy.typing as npt
+import reporting
+from measuring import Measure
+from reporting import Run, Scale, Table, Target
 
 import objref
 from objref import graph
@@ -37,11 +37,19 @@ from objref_index import FORM_BYTES, FORM_DECIMAL
 
 Ordinals = npt.NDArray[np.int64]
 ISLAND = 100
-TARGETS = {"branching": 0.15, "loop": 1.0, "random loop": 1.0, "island": 5e-3, "first": 5e-3}
-"""Seconds, for 1 M objects; of islands for any number."""
-
-
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+FIRST, NEW_PROCESS = "first of an island", "first of an island, new process"
+TARGETS = {"branching": 0.15, "loop": 1.0, "random loop": 1.0, "island": 5e-3, FIRST: 5e-3}
+"""Seconds, of up to a million objects."""
+CODE = """
+import objref, sys, time
+from objref import graph
+with objref.open(sys.argv[1], access="map") as image:
+    start = time.thread_time()
+    next(graph.walk(image, 7))
+    print(time.thread_time() - start)
+if "numpy" in sys.modules:
+    sys.exit("a small closure loads numpy")
+"""
 
 
 class Nodes:
@@ -50,6 +58,9 @@ class Nodes:
     name = "nodes"
     kinds = (ev.Kind("member", FORM_BYTES), ev.Kind("node", FORM_DECIMAL))
     roles = (ev.Role("hard", "H"), ev.Role("owned", "O"))
+
+
+# -- shapes -------------------------------------------------------------------------------------------------
 
 
 def branching(count: int) -> tuple[Ordinals, Ordinals]:
@@ -102,30 +113,31 @@ def write_image(path: Path, count: int, sources: Ordinals, targets: Ordinals) ->
         output.commit()
 
 
-def seconds(clock: str, call: Callable[[], Any]) -> float:
-    """How long a call takes by a clock."""
-    now = CLOCKS[clock]
-    start = now()
-    call()
-    return now() - start
+# -- closures -----------------------------------------------------------------------------------------------
 
 
-def close_over(clock: str, path: Path, root: int, expected: int) -> float:
+def close_over(path: Path, root: int, expected: int) -> float:
     """Seconds for a closure in an image that was just opened."""
+    found: list[objref.Object] = []
     with objref.open(path, access="map") as image:
         limit = image.container.footer.objects
-        found: list[Any] = []
-        taken = seconds(clock, lambda: found.append(image.closure(root, limit=limit)))
-    if len(found[0]) != expected:
-        raise SystemExit(f"{path.name}: a closure of {len(found[0])}, the model has {expected}")
+        taken = measuring.each(lambda root: found.extend(image.closure(root, limit=limit)), [root])
+    if len(found) != expected:
+        raise SystemExit(f"{path.name}: a closure of {len(found)}, the model has {expected}")
     return taken
 
 
-def first_result(clock: str, path: Path, draw: random.Random, count: int) -> float:
+def first_result(path: Path, draw: random.Random, count: int) -> float:
     """Seconds from an open image to the first object of an island."""
     with objref.open(path, access="map") as image:
-        root = draw.randrange(count // ISLAND * ISLAND)
-        return seconds(clock, lambda: next(graph.walk(image, root)))
+        return measuring.each(lambda root: next(graph.walk(image, root)), [draw.randrange(count // ISLAND * ISLAND)])
+
+
+def in_new_process(path: Path) -> float:
+    """Seconds for the first closure of a process that has not loaded numpy."""
+    command = [sys.executable, "-c", CODE, str(path)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=measuring.environment())
+    return float(done.stdout)
 
 
 def modelled(lists: dict[int, list[int]], root: int) -> set[int]:
@@ -139,48 +151,6 @@ def modelled(lists: dict[int, list[int]], root: int) -> set[int]:
     return seen
 
 
-def cold(clock: str, path: Path) -> float:
-    """Seconds for the first closure of a process that has not loaded numpy."""
-    code = f"""if True:
-        import objref, sys, time
-        from objref import graph
-        with objref.open({str(path)!r}, access="map") as image:
-            start = time.{CLOCKS[clock].__name__}()
-            next(graph.walk(image, 7))
-            print(time.{CLOCKS[clock].__name__}() - start)
-        assert "numpy" not in sys.modules"""
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=measuring.environment())
-    return float(done.stdout)
-
-
-def measure(clock: str, folder: Path, count: int, n: int) -> dict[str, measuring.Samples]:
-    """Seconds, by shape and peer."""
-    several: dict[str, Callable[[], float]] = {}
-    draw = random.Random(making.SEED)
-    for name, shape in SHAPES.items():
-        sources, targets = shape(count)
-        path = folder / f"{name.replace(' ', '-')}.objref"
-        write_image(path, count, sources, targets)
-        several |= _closures(clock, name, path, sources, targets)
-    several["first"] = partial(first_result, clock, path, draw, count)
-    several["first, new process"] = partial(cold, clock, path)
-    return measuring.rounds(several, n)
-
-
-def _closures(
-    clock: str, name: str, path: Path, sources: Ordinals, targets: Ordinals
-) -> dict[str, Callable[[], float]]:
-    root = int(sources[0])
-    if name == "island":
-        return {name: partial(close_over, clock, path, root, ISLAND)}
-    lists = _lists(sources, targets)
-    size = len(modelled(lists, root))
-    return {
-        name: partial(close_over, clock, path, root, size),
-        f"{name}, dict and set": partial(_peer, clock, lists, root),
-    }
-
-
 def _lists(sources: Ordinals, targets: Ordinals) -> dict[int, list[int]]:
     lists: dict[int, list[int]] = {}
     for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
@@ -188,72 +158,43 @@ def _lists(sources: Ordinals, targets: Ordinals) -> dict[int, list[int]]:
     return lists
 
 
-def _peer(clock: str, lists: dict[int, list[int]], root: int) -> float:
-    return seconds(clock, lambda: modelled(lists, root))
+# -- report -------------------------------------------------------------------------------------------------
 
 
-def show(count: int, found: dict[str, measuring.Samples]) -> dict[str, Any]:
-    """Print a table; returns what goes into the JSON."""
-    rows = [(name, f"{s.median * 1e3:,.2f}", f"{s.best * 1e3:,.2f}", f"{s.spread:.0%}") for name, s in found.items()]
-    measuring.table(f"Closures in {count:,} objects", ("", "ms, median", "ms, best", "spread"), rows)
-    reached = {}
-    for name, most in TARGETS.items():
-        if name in ("island", "first") or count == 1_000_000:
-            reached[name] = {"measured": found[name].median, "at most": most, "reached": found[name].median <= most}
-    return {"objects": count, "seconds": {k: s.summary() for k, s in found.items()}, "targets": reached}
+def measure(run: Run) -> Iterator[Table]:
+    """One table for each number of objects."""
+    for count in run.scale.objects:
+        found = measuring.rounds(dict(_candidates(run.folder, count)), run.scale.rounds)
+        targets = [
+            Target(f"closure in {count:,} objects: {name}", found[name].times(1e3), most * 1e3, "ms")
+            for name, most in TARGETS.items()
+            if count == max(run.scale.objects)
+        ]
+        yield Table(f"Closures in {count:,} objects", "ms", 1e3, found, targets=tuple(targets), size=count)
 
 
-def plot(path: str, results: list[dict[str, Any]]) -> None:
-    """Time against N."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.8))
-    sizes = [r["objects"] for r in results]
-    for name in results[0]["seconds"]:
-        style = {"linewidth": 1.0, "linestyle": "--"} if "," in name else {"linewidth": 2.0}
-        axes.plot(sizes, [r["seconds"][name]["median"] for r in results], marker="o", label=name, **style)
-    axes.set(xscale="log", yscale="log", xlabel="objects in the image", ylabel="seconds for a closure")
-    axes.grid(True, which="major", alpha=0.3)
-    axes.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path)
+def _candidates(folder: Path, count: int) -> Iterator[tuple[str, Measure]]:
+    for name, shape in SHAPES.items():
+        sources, targets = shape(count)
+        path, root = folder / f"closure-{name.replace(' ', '-')}-{count}.objref", int(sources[0])
+        if not path.exists():
+            write_image(path, count, sources, targets)
+        yield from _closures(name, path, root, partial(_lists, sources, targets))
+    yield FIRST, partial(first_result, path, random.Random(making.SEED), count)
+    yield NEW_PROCESS, partial(in_new_process, path)
 
 
-def number(text: str) -> int:
-    """10k, 1M."""
-    units = {"k": 1_000, "M": 1_000_000}
-    return int(text[:-1]) * units[text[-1]] if text[-1:] in units else int(text)
-
-
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--sizes", default="10k,100k,1M", help="numbers of objects (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--quick", action="store_true", help="about a minute: three rounds")
-    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help="cpu: where others use the machine too")
-    parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--plot", metavar="FILE", help=".svg or .png; needs matplotlib")
-    parser.add_argument("--dir", help="where the data is made (default: the system's folder for temporary files)")
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Measure and report."""
-    args = parse(argv)
-    pinned, results = measuring.pin(), []
-    for count in map(number, args.sizes.split(",")):
-        with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-            results.append(show(count, measure(args.clock, Path(folder), count, 3 if args.quick else args.rounds)))
-    if args.json:
-        measuring.write_json(args.json, {"pinned": pinned, "clock": args.clock, "results": results})
-    if args.plot:
-        plot(args.plot, results)
-    return 0
+def _closures(
+    name: str, path: Path, root: int, lists: Callable[[], dict[int, list[int]]]
+) -> Iterator[tuple[str, Measure]]:
+    if name == "island":
+        yield name, partial(close_over, path, root, ISLAND)
+    else:
+        model = partial(modelled, lists())
+        yield name, partial(close_over, path, root, len(model(root)))
+        yield f"{name}, dict and set", partial(measuring.each, model, [root])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    scales = Scale((10_000, 100_000, 1_000_000), 0, 7), Scale((10_000, 200_000), 0, 3)
+    sys.exit(reporting.main(__doc__ or "", measure, *scales))

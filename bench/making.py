@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -25,7 +25,7 @@ __all__ = [
     "memory_image",
     "pages",
     "socket_messages",
-    "write_tree_image",
+    "tree_image",
 ]
 
 SEED = 2009
@@ -134,6 +134,7 @@ def _write_inventory(folder: Path) -> None:
 # -- memory -------------------------------------------------------------------------------------------------
 
 
+@cache
 def own_pages(limit: int = 64 << 20) -> Pages:
     """Distinct pages of this process' private memory, none of them zero: what a dump of it would hold."""
     found: dict[bytes, None] = {}
@@ -207,25 +208,23 @@ MAGIC_OF = {
 FILES_OF_TASK = 50
 
 
-def write_tree_image(folder: Path, tasks: int, megabytes: int) -> int:
-    """A directory with `tasks` tasks below one root, each with 50 open files and `megabytes` of memory of its own;
-    returns its bytes."""
-    folder.mkdir(parents=True)
-    _write_inventory(folder)
+def tree_image(folder: Path, tasks: int, megabytes: int) -> Path:
+    """A directory with `tasks` tasks below one root that share the megabytes of memory; each has 50 open files and
+    pages of its own. Made unless it is there."""
+    return _made(folder / f"tree-{tasks}-{megabytes}", partial(_write_tree, tasks, (megabytes << 8) // tasks))
+
+
+def _write_tree(tasks: int, pages_each: int, folder: Path) -> None:
     pids = [ROOT_PID + n for n in range(tasks)]
     common = {"sid": ROOT_PID, "pgid": ROOT_PID}
     everyone = [_message("pstree_entry", pid=p, ppid=ROOT_PID * (p > ROOT_PID), threads=[p], **common) for p in pids]
     _write(folder, "pstree", "pstree", everyone)
-    with open(folder / "files.img", "wb") as out:
-        out.write(MAGICS.pack(COMMON_MAGIC, FILES))
-        for message in file_messages(FILES_OF_TASK * (tasks + 1)):
-            out.write(LENGTH.pack(len(message)) + message)
+    _write_files(file_messages(FILES_OF_TASK * (tasks + 1)), folder)
     for number, pid in enumerate(pids, 1):
-        _write_task(folder, number, pid, megabytes)
-    return sum(path.stat().st_size for path in folder.iterdir())
+        _write_task(folder, number, pid, pages_each)
 
 
-def _write_task(folder: Path, number: int, pid: int, megabytes: int) -> None:
+def _write_task(folder: Path, number: int, pid: int, count: int) -> None:
     first = FILES_OF_TASK * number
     _write(folder, "core", f"core-{pid}", [_message("core_entry", mtype=1, tc={"task_state": 1, "comm": "bench"})])
     _write(folder, "ids", f"ids-{pid}", [_message("task_kobj_ids_entry", vm_id=pid, files_id=number, fs_id=pid)])
@@ -233,7 +232,6 @@ def _write_task(folder: Path, number: int, pid: int, megabytes: int) -> None:
     _write(folder, "fs", f"fs-{pid}", [_message("fs_entry", cwd_id=2, root_id=3)])
     fds = [_message("fdinfo_entry", id=first + n, flags=0, type=1, fd=n) for n in range(FILES_OF_TASK)]
     _write(folder, "fdinfo", f"fdinfo-{number}", fds)
-    count = megabytes << 8
     entry = _message("pagemap_entry", vaddr=MEMORY, compat_nr_pages=count, flags=4)
     _write(folder, "pagemap", f"pagemap-{pid}", [_message("pagemap_head", pages_id=number), entry])
     with open(folder / f"pages-{number}.img", "wb") as out:

@@ -74,6 +74,8 @@ class Table(NamedTuple):
     targets: tuple[Target, ...] = ()
     left_out: tuple[str, ...] = ()
     """Peers that are not installed here."""
+    size: float = 0.0
+    """Of the data, in any unit: tables with sizes are drawn as curves, too."""
 
     def lines(self) -> Iterator[str]:
         """Markdown."""
@@ -117,33 +119,48 @@ def target_lines(targets: Iterable[Target]) -> Iterator[str]:
 
 
 def plot(path: str, tables: list[Table]) -> None:
-    """Medians as bars, the range of the rounds as lines; one picture below the other."""
+    """Medians as bars, the range of the rounds as lines; one picture below the other. Last, curves of what grows."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    heights = [0.9 + 0.32 * len(table.samples) for table in tables]
+    growing = [table for table in tables if table.size]
+    heights = [0.9 + 0.32 * len(table.samples) for table in tables] + [4.5] * (len(growing) > 1)
     figure, axes = pyplot.subplots(
-        len(tables), figsize=(8, sum(heights)), squeeze=False, gridspec_kw={"height_ratios": heights}
+        len(heights), figsize=(8, sum(heights)), squeeze=False, gridspec_kw={"height_ratios": heights}
     )
-    for axis, table in zip(axes[:, 0], tables, strict=True):
-        names, samples = list(table.samples), list(table.samples.values())
-        medians = [s.median * table.factor for s in samples]
-        ranges = [
-            [m - s.best * table.factor for m, s in zip(medians, samples, strict=True)],
-            [max(s.values) * table.factor - m for m, s in zip(medians, samples, strict=True)],
-        ]
-        colours = ["#1f5fa8" if "objref" in name or "import" in name else "#9aa5b1" for name in names]
-        axis.barh(names, medians, xerr=ranges, color=colours, ecolor="#444444", capsize=2)
-        axis.invert_yaxis()
-        axis.set_title(table.title, fontsize=9, loc="left")
-        axis.set_xlabel(table.unit, fontsize=8)
-        axis.tick_params(labelsize=8)
-        if min(medians) > 0 and max(medians) / min(medians) > 50:
-            axis.set_xscale("log")
+    for axis, table in zip(axes[:, 0], tables, strict=False):
+        _bars(axis, table)
+    if len(growing) > 1:
+        _curves(axes[-1, 0], growing)
     figure.tight_layout()
     figure.savefig(path)
+
+
+def _bars(axis: Any, table: Table) -> None:
+    names, samples = list(table.samples), list(table.samples.values())
+    medians = [s.median * table.factor for s in samples]
+    ranges = [
+        [m - s.best * table.factor for m, s in zip(medians, samples, strict=True)],
+        [max(s.values) * table.factor - m for m, s in zip(medians, samples, strict=True)],
+    ]
+    colours = ["#1f5fa8" if "objref" in name or "import" in name else "#9aa5b1" for name in names]
+    axis.barh(names, medians, xerr=ranges, color=colours, ecolor="#444444", capsize=2)
+    axis.invert_yaxis()
+    axis.set_title(table.title, fontsize=9, loc="left")
+    axis.set_xlabel(table.unit, fontsize=8)
+    axis.tick_params(labelsize=8)
+    if min(medians) > 0 and max(medians) / min(medians) > 50:
+        axis.set_xscale("log")
+
+
+def _curves(axis: Any, tables: list[Table]) -> None:
+    for name in tables[0].samples:
+        axis.plot([t.size for t in tables], [t.samples[name].median * t.factor for t in tables], marker="o", label=name)
+    axis.set(xscale="log", yscale="log", xlabel="size of the data", ylabel=tables[0].unit)
+    axis.grid(True, alpha=0.3)
+    axis.legend(fontsize=8)
 
 
 def number(text: str) -> int:

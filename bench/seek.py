@@ -1,19 +1,18 @@
-"""One object by its objref, out of a stream of a gigabyte: `python bench/seek.py --quick`.
+"""One object by its objref, out of a stream of a gigabyte: `python bench/seek.py --quick`
 
 "A stream just needs a way to quickly look up a file position by object id": here is what that way saves. One stream is
 read front to back until the object comes (once through its own splitter, once as bytes that nobody looks at: no
-scanner is faster), read by the index beside it, and read from a container. Each object is found in a process
-that has the file open, and by a command from the shell. Objects are drawn uniformly; the files are in the page cache.
+scanner is faster), read by the index beside it, and read from a container; at a hundredth, a tenth and all of the size.
+Objects are drawn uniformly; the files are in the page cache; times of what does not scan are those of the thread. Then
+what making the index's tree costs, against LMDB's append-load alone.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import subprocess
 import sys
-import tempfile
 from array import array
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -25,6 +24,9 @@ import lmdb
 import making
 import measuring
 import numpy as np
+import reporting
+from measuring import Measure, Samples
+from reporting import Run, Scale, Table, Target
 from xxhash import xxh3_64_intdigest as xxh3
 
 import objref
@@ -45,55 +47,53 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 LAYOUT, FILES, PAGES = "v23-rc2", 200, 30
 SPACE = "file"
 SCANS, GETS = 5, 2000
-SCAN, READ, BESIDE, INSIDE = "scan, decoding", "scan, only reading", "index beside it", "container"
+SCAN, READ, BESIDE, INSIDE = "scan, decoding", "scan, only reading", "objref, index beside it", "objref, container"
 BARE = "lmdb.get and pread, ready key"
-LOAD, BUILD, CHECK = "lmdb, pairs in memory", "the tree, from columns", "comparing it with its checks"
-SHELL_BESIDE, SHELL_INSIDE, NOTHING = "objref get, beside", "objref get, container", "python -c pass"
-
-Measure = Callable[[], float]
-
-
-def stream(megabytes: int) -> Iterator[bytes]:
-    """The stream that is searched, piece by piece: tasks with their files and memory, as Linux-CR wrote them."""
-    sys.path.insert(0, str(TESTS))
-    from linux_cr.making import stream as tasks
-
-    twenty = sum(map(len, tasks(20, PAGES, LAYOUT, files=FILES)))
-    return tasks(max(4, (megabytes << 20) * 20 // twenty), PAGES, LAYOUT, files=FILES)
+LOAD, BUILD, CHECK = "lmdb, pairs in memory", "objref's tree, from columns", "comparing it with its checks"
+INDEX, LOADED = "objref index", "objref import"
+GET_AT_MOST, BUILD_AT_MOST = 1.5, 2.0
+"""Times the peer."""
 
 
 class Data:
     """One stream in all three shapes, and objects of it to look for. Mutable: holds open images."""
 
     def __init__(self, folder: Path, megabytes: int) -> None:
-        self.path, self.inside = folder / "dump.cr", folder / "dump.objref"
+        self.path, self.inside = folder / f"seek-{megabytes}.cr", folder / f"seek-{megabytes}.objref"
         with open(self.path, "wb") as out:
-            out.writelines(stream(megabytes))
+            out.writelines(_stream(megabytes))
+        index, load = partial(objref.index_file, self.path), partial(objref.import_image, self.path, self.inside)
+        makers = {INDEX: index, LOADED: load}
+        self.made = {name: Samples([measuring.seconds(make)]) for name, make in makers.items()}
+        self.sizes = {INDEX: Path(f"{self.path}.objref-index").stat().st_size, LOADED: self.inside.stat().st_size}
         self.size = self.path.stat().st_size
-        self.seconds = {
-            "index": measuring.seconds(partial(objref.index_file, self.path)),
-            "import": measuring.seconds(partial(objref.import_image, self.path, self.inside)),
-        }
-        self.index_size = Path(f"{self.path}.objref-index").stat().st_size
-        self.container_size = self.inside.stat().st_size
         self.beside, self.container = objref.open(self.path), objref.open(self.inside)
         self.fd = os.open(self.path, os.O_RDONLY)
-        self.objects = len(self.beside)
-        self.found = self._draw(max(GETS, SCANS))
+        self.found = self._draw()
+        self.keys = [key for key, _ in self.found]
 
-    def _draw(self, n: int) -> list[tuple[int, int]]:
+    def _draw(self) -> list[tuple[int, int]]:
         """(key, where it ends in the stream) of objects, uniformly."""
         draw, space = random.Random(making.SEED), self.beside[SPACE]
-        objects = [space.object(key) for key in draw.choices(list(space), k=n)]
-        return [(self._key(o), o.row.address + o.row.length) for o in objects]
+        objects = [space.object(key) for key in draw.choices(list(space), k=GETS)]
+        return [(int(o.objref.partition(":")[2], 0), o.row.address + o.row.length) for o in objects]
 
-    def _key(self, found: objref.Object) -> int:
-        return int(found.objref.partition(":")[2], 0)
+    def bare(self) -> tuple[Callable[[bytes], bytes], list[bytes]]:
+        """The least that an index in LMDB costs: its tree asked with ready keys, and a read that nobody checks."""
+        table: Any = self.beside[SPACE]._keys
+        lookup, fd, pread = table.tree.local.get, self.fd, os.pread
+
+        def one(key: bytes) -> bytes:
+            where, what, _, _ = VALUE.unpack(lookup(key))
+            return pread(fd, what & ADDRESS_MASK, where & ADDRESS_MASK)
+
+        return one, [KEY.pack(table.number, key) for key in self.keys]
 
     def agree(self) -> None:
         """All ways lead to the same bytes, or the comparison is worth nothing."""
-        for key, _ in self.found[:100]:
-            if self.beside[SPACE][key] != self.container[SPACE][key]:
+        bare, ready = self.bare()
+        for key, packed in zip(self.keys[:100], ready, strict=False):
+            if not self.beside[SPACE][key] == self.container[SPACE][key] == bare(packed):
                 raise SystemExit(f"the ways differ on {SPACE}:{key}")
 
     def close(self) -> None:
@@ -103,7 +103,16 @@ class Data:
         os.close(self.fd)
 
 
-# -- the ways -----------------------------------------------------------------------------------------------
+def _stream(megabytes: int) -> Iterator[bytes]:
+    """Tasks with their files and memory, as Linux-CR wrote them, piece by piece."""
+    sys.path.insert(0, str(TESTS))
+    from linux_cr.making import stream
+
+    make = partial(stream, pages=PAGES, layout=LAYOUT, files=FILES)
+    return make(max(4, (megabytes << 20) * 20 // sum(map(len, make(20)))))
+
+
+# -- one object ---------------------------------------------------------------------------------------------
 
 
 def scan(path: Path, key: int) -> None:
@@ -114,12 +123,11 @@ def scan(path: Path, key: int) -> None:
         dialect = find(head)
         kind = next(i for i, k in enumerate(dialect.kinds) if k.name == SPACE)
         splitter = dialect.splitter(DEFAULT)
-        for chunk in chain([head], chunks):
-            for event in splitter.feed(chunk):
-                if isinstance(event, Objects) and event.kind == kind and key in event.keys:
-                    return
-                if isinstance(event, Whole) and event.kind == kind and event.key == key:
-                    return
+        for event in chain.from_iterable(map(splitter.feed, chain([head], chunks))):
+            if isinstance(event, Objects) and event.kind == kind and key in event.keys:
+                return
+            if isinstance(event, Whole) and event.kind == kind and event.key == key:
+                return
     raise SystemExit(f"no {SPACE}:{key} in the stream")
 
 
@@ -131,105 +139,81 @@ def read(path: Path, end: int) -> None:
             end -= file.readinto(buffer) or end
 
 
-def get(space: objref.Space, keys: list[int]) -> float:
-    """Mean seconds for one of these objects, all of them read."""
-    return each(space.__getitem__, keys)
+def _scans(get: Callable[[Any], None], asked: list[Any]) -> Samples:
+    """Once: a scan of a gigabyte takes long, and is warm after its first object."""
+    return Samples([measuring.seconds(lambda: [get(one) for one in asked]) / len(asked)])
 
 
-def bare(data: Data, keys: list[int]) -> Measure:
-    """The least that an index in LMDB costs: its tree asked with keys made before, and the bytes read, unchecked."""
-    table: Any = data.beside[SPACE]._keys
-    lookup, fd, pread = table.tree.local.get, data.fd, os.pread
-    ready = [KEY.pack(table.number, key) for key in keys]
-
-    def one(key: bytes) -> bytes:
-        where, what, _, _ = VALUE.unpack(lookup(key))
-        return pread(fd, what & ADDRESS_MASK, where & ADDRESS_MASK)
-
-    if [one(key) for key in ready[:100]] != [data.beside[SPACE][key] for key in keys[:100]]:
-        raise SystemExit("the ways differ")
-    return lambda: each(one, ready)
-
-
-def each(measure: Callable[[Any], None], asked: list[Any]) -> float:
-    """Mean seconds for one."""
-    return measuring.seconds(lambda: [measure(one) for one in asked]) / len(asked)
-
-
-def warm(data: Data, n: int) -> dict[str, measuring.Samples]:
-    """Seconds to find one object."""
-    keys = [key for key, _ in data.found]
-    spaces = {BESIDE: data.beside[SPACE], INSIDE: data.container[SPACE]}
-    quick: dict[str, Measure] = {name: partial(get, space, keys) for name, space in spaces.items()}
-    quick[BARE] = bare(data, keys)
-    some = data.found[:SCANS]
-    slow: dict[str, Measure] = {
-        SCAN: lambda: each(partial(scan, data.path), [key for key, _ in some]),
-        READ: lambda: each(partial(read, data.path), [end for _, end in some]),
+def _in_process(data: Data, n: int) -> Table:
+    """In a process that has the file open."""
+    quick = {
+        BESIDE: partial(measuring.each, data.beside[SPACE].__getitem__, data.keys),
+        INSIDE: partial(measuring.each, data.container[SPACE].__getitem__, data.keys),
+        BARE: partial(measuring.each, *data.bare()),
     }
-    # A scan of a gigabyte takes minutes, and is warm after its first object.
-    return {name: measuring.Samples([way()]) for name, way in slow.items()} | measuring.rounds(quick, n)
+    slow = {
+        SCAN: _scans(partial(scan, data.path), data.keys[:SCANS]),
+        READ: _scans(partial(read, data.path), [end for _, end in data.found[:SCANS]]),
+    }
+    found = slow | measuring.rounds(quick, n)
+    columns = {f"x {BARE}": {name: reporting.short(s.median / found[BARE].median) for name, s in found.items()}}
+    title = f"One of {len(data.beside):,} objects in {data.size / 1e6:,.0f} MB"
+    ratio = measuring.ratios(found[BESIDE], found[BARE])
+    targets = (Target(f"an index beside {data.size / 1e6:,.0f} MB, time against {BARE}", ratio, GET_AT_MOST, "x"),)
+    return Table(title, "µs", 1e6, found, more=columns, targets=targets, size=data.size / 1e6)
 
 
-def shells(data: Data, n: int) -> dict[str, measuring.Samples]:
-    """Seconds for one command, from fork to exit."""
-    program = [str(Path(sys.executable).with_name("objref"))]
-    command = program if Path(program[0]).exists() else [sys.executable, "-m", "objref"]
-    name = f"{SPACE}:{data.found[0][0]}"
+def _from_shell(data: Data, n: int) -> Table:
+    """One command, from fork to exit."""
+    program = Path(sys.executable).with_name("objref")
+    command, name = [str(program)] if program.exists() else [sys.executable, "-m", "objref"], f"{SPACE}:{data.keys[0]}"
     several = {
-        SHELL_BESIDE: [*command, "get", str(data.path), name],
-        SHELL_INSIDE: [*command, "get", str(data.inside), name],
-        NOTHING: [sys.executable, "-c", "pass"],
+        "objref get, index beside it": [*command, "get", str(data.path), name],
+        "objref get, container": [*command, "get", str(data.inside), name],
+        "python -c pass": [sys.executable, "-c", "pass"],
     }
-    return measuring.rounds({what: partial(_run, words) for what, words in several.items()}, n)
+    found = measuring.rounds({what: partial(_command, words) for what, words in several.items()}, n)
+    return Table(f"The same from the shell, {data.size / 1e6:,.0f} MB", "ms", 1e3, found, "python -c pass")
 
 
-def _run(command: list[str]) -> float:
-    return measuring.seconds(
-        lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=measuring.environment())
-    )
+def _command(words: list[str]) -> float:
+    call = partial(subprocess.run, words, check=True, stdout=subprocess.DEVNULL, env=measuring.environment())
+    return measuring.seconds(call)
 
 
 # -- making -------------------------------------------------------------------------------------------------
 
 
-def making_a_tree(folder: Path, count: int, n: int) -> dict[str, measuring.Samples]:
-    """Seconds for LMDB to append pairs that lie in memory, and for the index's builder to make them from columns and
-    append them; and for a reader to compare the tree. Sparse keys, ascending in the stream."""
+def _making(path: Path, count: int, n: int) -> Table:
+    """LMDB appends pairs that lie in memory; the index's builder makes them from columns and appends them; a reader
+    compares the tree before LMDB sees a byte. Sparse keys, ascending in the stream."""
+    index = _index(count)
+    _fresh(path)
+    length = build_tree(str(path), index, SystemExit).length
+    pairs = list(Tree(str(path), length, SystemExit).entries(b"", b""))
+    several: dict[str, Measure] = {
+        LOAD: partial(_load, path, pairs),
+        BUILD: partial(_build, path, index),
+        CHECK: partial(_check, path, length),
+    }
+    found = measuring.rounds(several, n)
+    text, ratio = f"a tree of {count:,} entries, time against LMDB's load", measuring.ratios(found[BUILD], found[LOAD])
+    targets = (Target(text, ratio, BUILD_AT_MOST, "x"),)
+    return Table(f"Making a tree of {count:,} entries", "ms", 1e3, found, LOAD, targets=targets)
+
+
+def _index(count: int) -> Index:
     draw = np.random.default_rng(making.SEED)
-    keys = np.unique(draw.integers(0, 1 << 40, count + count // 1000, np.uint64))[:count]
+    keys = np.unique(draw.integers(0, 1 << 40, count + count // 1000 + 1, np.uint64))[:count]
     shape, tables = build_int_keys(keys, np.arange(count, dtype=np.uint32))
     rows = np.arange(2 * count, dtype="<u8") + np.uint64(1 << 48)
-    index = Index([SpaceTables(0, 0, False, shape, tables)], {"objects": rows}, count, 0, 0, {})
-    path = folder / "tree"
+    return Index([SpaceTables(0, 0, False, shape, tables)], {"objects": rows}, count, 0, 0, {})
+
+
+def _load(path: Path, pairs: list[tuple[bytes, bytes]]) -> float:
     _fresh(path)
-    built = build_tree(str(path), index, SystemExit)
-    pairs = list(Tree(str(path), built.length, SystemExit).entries(b"", b""))
-
-    def load() -> float:
-        _fresh(path)
-        with lmdb.open(str(path), subdir=False, lock=False, sync=False, map_size=1 << 34) as environment:
-            return measuring.seconds(lambda: _append(environment, pairs))
-
-    def build() -> float:
-        _fresh(path)
-        return measuring.seconds(lambda: build_tree(str(path), index, SystemExit))
-
-    def check() -> float:
-        """What opening it costs, before LMDB sees a byte."""
-        source = open_path(path, "pread")
-        starts = range(0, built.length, CHECKED)
-        checks = array("Q", [xxh3(source.read(at, min(CHECKED, built.length - at))) for at in starts])
-        took = measuring.seconds(lambda: os.close(check_tree(source, built.length, memoryview(checks), DEFAULT)))
-        source.close()
-        return took
-
-    return measuring.rounds({LOAD: load, BUILD: build, CHECK: check}, n)
-
-
-def _fresh(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.touch()
+    with lmdb.open(str(path), subdir=False, lock=False, sync=False, map_size=1 << 34) as environment:
+        return measuring.seconds(partial(_append, environment, pairs))
 
 
 def _append(environment: lmdb.Environment, pairs: list[tuple[bytes, bytes]]) -> None:
@@ -237,96 +221,52 @@ def _append(environment: lmdb.Environment, pairs: list[tuple[bytes, bytes]]) -> 
         transaction.cursor().putmulti(pairs, append=True)
 
 
+def _build(path: Path, index: Index) -> float:
+    _fresh(path)
+    return measuring.seconds(partial(build_tree, str(path), index, SystemExit))
+
+
+def _check(path: Path, length: int) -> float:
+    source = open_path(path, "pread")
+    checks = array("Q", [xxh3(source.read(at, min(CHECKED, length - at))) for at in range(0, length, CHECKED)])
+    taken = measuring.seconds(lambda: os.close(check_tree(source, length, memoryview(checks), DEFAULT)))
+    source.close()
+    return taken
+
+
+def _fresh(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.touch()
+
+
 # -- report -------------------------------------------------------------------------------------------------
 
 
-def measure(folder: Path, megabytes: int, n: int) -> dict[str, Any]:
-    """One size: make, measure, print."""
-    data = Data(folder, megabytes)
-    try:
-        data.agree()
-        found = warm(data, n) | shells(data, n)
-    finally:
-        data.close()
-    rows = [(name, f"{s.median * 1e6:,.1f}", f"{s.spread:.0%}") for name, s in found.items()]
-    measuring.table(f"One of {data.objects:,} objects in {data.size / 1e6:,.0f} MB", ("", "µs, median", "spread"), rows)
-    made = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in data.seconds.items())
-    print(f"\nmade in: {made}; index {data.index_size / 1e6:,.1f} MB, container {data.container_size / 1e6:,.1f} MB")
-    return {
-        "bytes": data.size,
-        "objects": data.objects,
-        "seconds": {name: s.summary() for name, s in found.items()},
-        "made": data.seconds,
-        "index bytes": data.index_size,
-        "container bytes": data.container_size,
-    }
+def measure(run: Run) -> Iterator[Table]:
+    """Three sizes, what grew, and making."""
+    largest, tables = run.scale.megabytes, []
+    for megabytes in sorted({max(1, largest // part) for part in (100, 10, 1)}):
+        data = Data(run.folder, megabytes)
+        try:
+            data.agree()
+            tables.append(_in_process(data, run.scale.rounds))
+            yield tables[-1]
+            if megabytes == largest:
+                yield _from_shell(data, run.scale.rounds)
+                sizes = {"MB": {name: f"{size / 1e6:,.1f}" for name, size in data.sizes.items()}}
+                yield Table(f"Making what finds them, {data.size / 1e6:,.0f} MB", "s", 1, data.made, more=sizes)
+        finally:
+            data.close()
+    yield _growth(tables[0], tables[-1])
+    for count in run.scale.objects:
+        yield _making(run.folder / "seek-tree", count, run.scale.rounds)
 
 
-def growth(results: list[dict[str, Any]]) -> dict[str, float]:
+def _growth(first: Table, last: Table) -> Table:
     """How many times as long in the largest stream as in the smallest."""
-    first, last = results[0]["seconds"], results[-1]["seconds"]
-    return {name: last[name]["median"] / first[name]["median"] for name in first}
-
-
-def plot(path: str, results: list[dict[str, Any]]) -> None:
-    """Time for one object against the size of the stream."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.8))
-    sizes = [r["bytes"] / 1e6 for r in results]
-    for name in results[0]["seconds"]:
-        style = {"linewidth": 2.5, "color": "black"} if name == BESIDE else {"linewidth": 1.2}
-        axes.plot(sizes, [r["seconds"][name]["median"] for r in results], marker="o", label=name, **style)
-    axes.set(xscale="log", yscale="log", xlabel="MB of stream", ylabel="seconds for one object by its objref")
-    axes.grid(True, which="major", alpha=0.3)
-    axes.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path)
-
-
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--megabytes", default=None, help="sizes of the stream (default: 10,100,1000)")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--quick", action="store_true", help="10 and 100 MB, three rounds: about a minute")
-    parser.add_argument(
-        "--entries", type=int, default=1_000_000, help="of the tree that is made (default: %(default)s)"
-    )
-    parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--plot", metavar="FILE", help=".svg or .png; needs matplotlib")
-    parser.add_argument("--dir", help="where the data is made (default: the system's folder for temporary files)")
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Measure and report."""
-    args = parse(argv)
-    sizes = args.megabytes or ("10,100" if args.quick else "10,100,1000")
-    n, results = 3 if args.quick else args.rounds, []
-    pinned = measuring.pin()
-    for megabytes in map(int, sizes.split(",")):
-        with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-            results.append(measure(Path(folder), megabytes, n))
-    with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-        made = making_a_tree(Path(folder), args.entries, n)
-    rows = [(name, f"{s.median:.3f}", f"{measuring.ratio(s, made[LOAD]):.2f}") for name, s in made.items()]
-    measuring.table(f"Making a tree of {args.entries:,} entries", ("", "s, median", f"x {LOAD}"), rows)
-    grown = growth(results)
-    rows = [(name, f"{times:,.1f}") for name, times in grown.items()]
-    measuring.table(
-        f"From {results[0]['bytes'] / 1e6:,.0f} to {results[-1]['bytes'] / 1e6:,.0f} MB", ("", "times"), rows
-    )
-    if args.json:
-        tree = {name: s.summary() for name, s in made.items()}
-        measuring.write_json(args.json, {"pinned": pinned, "results": results, "growth": grown, "making a tree": tree})
-    if args.plot:
-        plot(args.plot, results)
-    return 0
+    times = {name: Samples([last.samples[name].median / s.median]) for name, s in first.samples.items()}
+    return Table(f"From {first.size:,.0f} to {last.size:,.0f} MB", "times as long", 1, times)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reporting.main(__doc__ or "", measure, Scale((1_000_000,), 1000, 9), Scale((200_000,), 100, 3)))

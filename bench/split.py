@@ -1,25 +1,25 @@
-"""How fast is each dialect's splitter, and what does a whole import make of it: `python bench/split.py`.
+"""How fast is each dialect's splitter? `python bench/split.py --quick`
 
-Streams are made in memory, cut into the chunks that an import reads, and fed; events are counted and dropped. One
-core, medians of rounds in turn; splitting in processor time, imports by the clock. `units`: records of linux-cr,
-objects of the other dialects.
+Streams are made in memory, cut into the chunks that an import reads, and fed; events are counted and dropped. Splitting
+is timed by the thread, whole imports of the same streams by the clock. Units are records of linux-cr, and objects of
+the other dialects.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import struct
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import making
 import measuring
+import reporting
+from measuring import Samples
+from reporting import Run, Scale, Table, Target
 
 import objref
 from objref.archive.sources import open_source
@@ -29,7 +29,9 @@ from objref.limits import DEFAULT
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 CHUNK = 1 << 20
-TARGETS = {"linux-cr, records": ("k units/s", 150.0), "linux-cr, pages": ("GB/s", 0.5)}
+RECORDS, PAGES = "linux-cr, records", "linux-cr, pages"
+RECORD_RATE, PAGE_RATE = 150.0, 0.5
+"""Thousands of records, and GB, a second."""
 
 
 class Stream(NamedTuple):
@@ -45,20 +47,8 @@ class Stream(NamedTuple):
         return sum(map(len, self.chunks))
 
 
-def chunked(pieces: Iterable[bytes]) -> list[bytes]:
-    """As an import reads them."""
-    data = b"".join(pieces)
-    return [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
-
-
-def split(stream: Stream) -> float:
-    """Seconds of processor time to split it: a splitter neither waits nor has threads."""
-    start = time.process_time()
-    _split(stream)
-    return time.process_time() - start
-
-
-def _split(stream: Stream) -> int:
+def split(stream: Stream) -> int:
+    """Feed all of it; how many objects came."""
     splitter, objects = dialect(stream.dialect).splitter(DEFAULT), 0
     for events in (*(splitter.feed(chunk) for chunk in stream.chunks), splitter.finish()):
         for event in events:
@@ -78,29 +68,42 @@ def load(stream: Stream, folder: Path) -> float:
 # -- streams ------------------------------------------------------------------------------------------------
 
 
-def criu(folder: Path, fill: Callable[[Path], Any]) -> Stream:
-    """What an import reads from a directory of CRIU."""
-    fill(folder)
-    with open_source(folder) as source:
-        stream = Stream("criu", list(source), 0)
-    return stream._replace(units=_split(stream))
+def streams(folder: Path, megabytes: int) -> dict[str, Stream]:
+    """All that are measured. Folders of CRIU are made below `folder`, the others by what the dialects' tests have."""
+    sys.path.insert(0, str(TESTS))
+    return {
+        "criu, objects": _criu(making.files_image(folder, megabytes * 10_000)),
+        "criu, pages": _criu(making.memory_image(folder, megabytes)),
+        "dobriyan": _dobriyan(megabytes << 20),
+        "openvz": _openvz(megabytes << 20),
+        RECORDS: _linux_cr(megabytes << 20, files=500, pages=1),
+        PAGES: _linux_cr(megabytes << 20, files=4, pages=2048),
+    }
 
 
-def dobriyan(megabytes: int) -> Stream:
-    """Tasks with what they share."""
+def _criu(source: Path) -> Stream:
+    with open_source(source) as opened:
+        return _of_objects("criu", opened)
+
+
+def _dobriyan(size: int) -> Stream:
     from dobriyan.making import realistic
 
-    tasks = (megabytes << 20) * 100 // len(realistic(100).data)
-    stream = Stream("dobriyan", chunked([bytes(realistic(tasks).data)]), 0)
-    return stream._replace(units=_split(stream))
+    return _of_objects("dobriyan", [bytes(realistic(size * 100 // len(realistic(100).data)).data)])
 
 
-def linux_cr(megabytes: int, files: int, pages: int) -> Stream:
+def _openvz(size: int) -> Stream:
+    from openvz.making import scene
+
+    return _of_objects("openvz", [scene(tasks=size * 100 // len(scene(tasks=100).data)).data])
+
+
+def _linux_cr(size: int, files: int, pages: int) -> Stream:
     """Tasks with tables of so many files and so many pages of memory each."""
     from linux_cr.making import stream
 
-    one = sum(map(len, stream(20, pages, "v23-rc2", files=files)))
-    chunks = chunked(stream(max(4, (megabytes << 20) * 20 // one), pages, "v23-rc2", files=files))
+    make = partial(stream, pages=pages, layout="v23-rc2", files=files)
+    chunks = _chunked(make(max(4, size * 20 // sum(map(len, make(20))))))
     return Stream("linux-cr", chunks, sum(1 for _ in _records(b"".join(chunks))))
 
 
@@ -111,64 +114,43 @@ def _records(data: bytes) -> Iterator[int]:
         at += unpack(data, at)[0]
 
 
-def streams(folder: Path, megabytes: int) -> dict[str, Stream]:
-    """All that are measured."""
-    sys.path.insert(0, str(TESTS))  # the makers of the dialects' tests
-    files = partial(making.write_files_image, count=megabytes * 10_000)
-    memory = partial(making.write_memory_image, megabytes=megabytes)
+def _of_objects(name: str, pieces: Iterable[bytes]) -> Stream:
+    stream = Stream(name, _chunked(pieces), 0)
+    return stream._replace(units=split(stream))
+
+
+def _chunked(pieces: Iterable[bytes]) -> list[bytes]:
+    """As an import reads them."""
+    data = b"".join(pieces)
+    return [data[at : at + CHUNK] for at in range(0, len(data), CHUNK)]
+
+
+# -- report -------------------------------------------------------------------------------------------------
+
+
+def measure(run: Run) -> Iterator[Table]:
+    """Splitters alone, and imports."""
+    made = streams(run.folder, run.scale.megabytes)
+    alone = {name: partial(measuring.each, split, [stream]) for name, stream in made.items()}
+    found = measuring.rounds(alone, run.scale.rounds)
+    targets = (
+        Target(f"splitting {RECORDS}", found[RECORDS].over(made[RECORDS].units / 1e3), RECORD_RATE, "k/s", True),
+        Target(f"splitting {PAGES}", found[PAGES].over(made[PAGES].size / 1e9), PAGE_RATE, "GB/s", True),
+    )
+    yield Table("Splitters, alone", "ms", 1e3, found, more=_rates(made, found), targets=targets)
+    imports = {name: partial(load, stream, run.folder) for name, stream in made.items()}
+    found = measuring.rounds(imports, run.scale.rounds)
+    yield Table("Imports of the same streams", "ms", 1e3, found, more=_rates(made, found))
+
+
+def _rates(made: dict[str, Stream], found: dict[str, Samples]) -> dict[str, dict[str, str]]:
     return {
-        "criu, objects": criu(folder / "objects", lambda place: files(place)),
-        "criu, pages": criu(folder / "memory", lambda place: memory(place)),
-        "dobriyan": dobriyan(megabytes),
-        "linux-cr, records": linux_cr(megabytes, files=500, pages=1),
-        "linux-cr, pages": linux_cr(megabytes, files=4, pages=2048),
+        "units": {name: f"{stream.units:,}" for name, stream in made.items()},
+        "MB": {name: f"{stream.size / 1e6:,.0f}" for name, stream in made.items()},
+        "k units/s": {name: f"{stream.units / found[name].median / 1e3:,.1f}" for name, stream in made.items()},
+        "GB/s": {name: f"{stream.size / found[name].median / 1e9:.3f}" for name, stream in made.items()},
     }
 
 
-def report(made: dict[str, Stream], folder: Path, n: int) -> dict[str, Any]:
-    """Measure, print the table; returns what goes into the JSON."""
-    found = measuring.rounds({name: partial(split, stream) for name, stream in made.items()}, n)
-    loads = measuring.rounds({name: partial(load, stream, folder) for name, stream in made.items()}, n)
-    rows, results = [], {}
-    for name, stream in made.items():
-        seconds, whole = found[name].median, loads[name].median
-        rates = {"k units/s": stream.units / seconds / 1e3, "GB/s": stream.size / seconds / 1e9}
-        what, limit = TARGETS.get(name, ("", 0.0))
-        reached = f"≥ {limit:g} {what}: {'yes' if rates[what] >= limit else 'NO'}" if what else ""
-        rows.append((
-            name, f"{stream.units:,}", f"{stream.size / 1e6:,.0f}",
-            f"{rates['k units/s']:,.0f}", f"{rates['GB/s']:.2f}", f"{found[name].spread:.0%}",
-            f"{stream.units / whole / 1e3:,.0f}", f"{stream.size / whole / 1e6:,.0f}", reached,
-        ))  # fmt: skip
-        results[name] = rates | {
-            "units": stream.units, "bytes": stream.size, "split": found[name].summary(),
-            "import": loads[name].summary(),
-        }  # fmt: skip
-    head = ("", "units", "MB", "split k/s", "GB/s", "spread", "import k/s", "MB/s", "target")
-    measuring.table("Splitters, and whole imports of the same streams", head, rows)
-    return results
-
-
-def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--megabytes", type=int, default=64, metavar="N", help="of each stream")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", metavar="FILE")
-    parser.add_argument("--dir", help="where the data is made (default: the system's folder for temporary files)")
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Measure and report."""
-    args = parse(argv)
-    measuring.pin()
-    with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-        results = report(streams(Path(folder), args.megabytes), Path(folder), args.rounds)
-    if args.json:
-        measuring.write_json(args.json, {"split": results})
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reporting.main(__doc__ or "", measure, Scale((), 64, 5), Scale((), 16, 2)))

@@ -1,53 +1,61 @@
-"""How fast `verify_image` is, against what it cannot do without: `python bench/verify.py`.
+"""How fast is an image verified? `python bench/verify.py --quick`
 
-The floor decompresses every block of the same file once and takes XXH3 over what is stored, in one thread, block by
-block, with the sizes looked up beforehand. Verifying does that, too, and besides joins the stream for its SHA-256, and
-asks tables, objects, keys and references. The target is 0.7 of the floor's speed. SHA-256 alone costs two thirds of the
-floor's time, so it can only be met where a second core is idle: CPU time is given, too, which does not depend on that.
+Against what it cannot do without: the floor decompresses every block of the same file once and takes XXH3 over what is
+stored, in one thread, block by block, with the sizes looked up beforehand. Verifying does that, too, and besides joins
+the stream for its SHA-256, and asks tables, objects, keys and references. SHA-256 alone costs two thirds of the floor's
+time, so the target can only be met where a second core is idle: CPU time does not depend on that.
 """
 
 from __future__ import annotations
 
-import argparse
-import resource
-import tempfile
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Literal, NamedTuple
 
 import making
 import measuring
+import reporting
 import xxhash
 import zstandard
+from reporting import Run, Scale, Table, Target
 
 import objref
 from objref.container import format as f
 from objref.container.reader import Container
 from objref.container.source import open_path
 
-TARGET = 0.7
+FLOOR, FULL, QUICK = "decompress and XXH3", "objref verify", "objref verify, quick"
+AT_LEAST = 0.7
 
 
-def blocks(path: Path) -> list[tuple[int, int, int]]:
-    """(offset, stored length, content length) of every block."""
+class Block(NamedTuple):
+    """Where it is, and its length stored and decompressed."""
+
+    offset: int
+    stored: int
+    content: int
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    """All of an image."""
     container = Container(open_path(path, "pread"))
-    found = []
     for number in range(container.count(f.GROUPS)):
         trail = container.trail(number)
-        for i in range(trail.header.pieces):
-            piece, start = trail.piece(i), 0
+        for piece in map(trail.piece, range(trail.header.pieces)):
+            start = 0
             for index in range(piece.blocks):
                 end = trail.ends[piece.first_block + index]
                 content = min(1 << piece.block_log2, piece.length - (index << piece.block_log2))
-                found.append((piece.offset + start, end - start, content))
+                yield Block(piece.offset + start, end - start, content)
                 start = end
     container.close()
-    return found
 
 
-def floor(path: Path, places: list[tuple[int, int, int]]) -> None:
+def floor(path: Path, places: list[Block]) -> None:
     """Read, check and decompress every block."""
     source, xxh3 = open_path(path, "pread"), xxhash.xxh3_64_intdigest
     decompress = zstandard.ZstdDecompressor().decompress
@@ -59,67 +67,47 @@ def floor(path: Path, places: list[tuple[int, int, int]]) -> None:
     source.close()
 
 
-def verify(path: Path, depth: Any) -> None:
+def verify(path: Path, depth: Literal["quick", "full"]) -> None:
     """Verify; it must be sound."""
     report = objref.verify_image(path, depth=depth, access="pread")
-    assert report.sound, report.findings[:3]
+    if not report.sound:
+        raise SystemExit(f"{path.name}: {report.findings[:3]}")
 
 
-def _cpu(call: Callable[[], None]) -> float:
-    """Seconds of all threads, the best of three."""
-    found = []
-    for _ in range(3):
-        start = time.process_time()
-        call()
-        found.append(time.process_time() - start)
-    return min(found)
+def measure(run: Run) -> Iterator[Table]:
+    """Memory, and open files."""
+    yield _table(f"{run.scale.megabytes:,} MiB of memory", making.memory_image(run.folder, run.scale.megabytes), run)
+    for count in run.scale.objects:
+        yield _table(f"{count:,} files", making.files_image(run.folder, count), run)
 
 
-def measure(name: str, folder: Path, n: int) -> dict[str, Any]:
-    """One image: a row of the table."""
-    image = folder / f"{name.split()[0]}.objref"
-    report = objref.import_image(folder / name.split()[0], image)
-    places = blocks(image)
-    times = measuring.rounds(
-        {
-            "floor": lambda: measuring.seconds(partial(floor, image, places)),
-            "full": lambda: measuring.seconds(partial(verify, image, "full")),
-            "quick": lambda: measuring.seconds(partial(verify, image, "quick")),
-        },
-        n,
-    )
-    cpu = {"floor": _cpu(partial(floor, image, places)), "full": _cpu(partial(verify, image, "full"))}
-    content = sum(length for _, _, length in places)
-    speed = measuring.ratio(times["floor"], times["full"])
-    rows = [(what, f"{s.median:.3f}", f"{content / 1e6 / s.median:.0f}") for what, s in times.items()]
-    head = (f"{content / 1e6:.0f} MB in {len(places)} blocks, {report.objects} objects", "s", "MB/s of content")
-    share = f"verify at {speed:.2f} of the floor's speed (target {TARGET})"
-    measuring.table(f"{name}: {share}, CPU time {cpu['full'] / cpu['floor']:.1f} times the floor's", head, rows)
-    summaries = {name: samples.summary() for name, samples in times.items()}
-    return {"ratio": speed, "cpu": cpu, "objects": report.objects, "seconds": summaries}
+def _table(what: str, source: Path, run: Run) -> Table:
+    image = making.image(source)
+    places = list(blocks(image))
+    calls = {
+        FLOOR: partial(floor, image, places),
+        FULL: partial(verify, image, "full"),
+        QUICK: partial(verify, image, "quick"),
+    }
+    cpu: dict[str, list[float]] = {name: [] for name in calls}
+    found = measuring.rounds({name: partial(_taken, call, cpu[name]) for name, call in calls.items()}, run.scale.rounds)
+    content = sum(block.content for block in places)
+    columns = {
+        "MB/s": {name: f"{content / 1e6 / s.median:,.0f}" for name, s in found.items()},
+        "CPU ms": {name: reporting.short(median(values) * 1e3) for name, values in cpu.items()},
+    }
+    text, speed = f"verifying {what}, speed against {FLOOR}", measuring.ratios(found[FLOOR], found[FULL])
+    title = f"Verifying {what}, {len(places):,} blocks"
+    return Table(title, "ms", 1e3, found, FLOOR, columns, (Target(text, speed, AT_LEAST, "x", True),))
 
 
-def main() -> None:
-    """Measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, default=256, help="of memory pages")
-    parser.add_argument("--objects", type=int, default=1_000_000, help="open files")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", help="where to write the results")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder, results = Path(name), {}
-        if args.megabytes:
-            making.write_memory_image(folder / "pages", args.megabytes)
-            results["pages"] = measure("pages of memory", folder, args.rounds)
-        if args.objects:
-            making.write_files_image(folder / "files", args.objects)
-            results["files"] = measure("files (open ones)", folder, args.rounds)
-    results["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(f"\npeak memory of all of it, import included: {results['memory'] / 1e6:.0f} MB")
-    if args.json:
-        measuring.write_json(args.json, results)
+def _taken(call: Callable[[], None], cpu: list[float]) -> float:
+    """Seconds by the clock; those of all threads go into the list."""
+    start = time.process_time()
+    seconds = measuring.seconds(call)
+    cpu.append(time.process_time() - start)
+    return seconds
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(reporting.main(__doc__ or "", measure, Scale((1_000_000,), 256, 5), Scale((200_000,), 64, 3)))

@@ -19,13 +19,21 @@ SMALL = ("--objects", "2k", "--megabytes", "2", "--rounds", "1")
 CANDIDATES = {
     "lookup": ("objref files[id], raw", "objref files[id], zstd", "dict in memory", "decode everything"),
     "opening": ("objref.open", "objref.open, first object"),
+    "seek": ("scan, decoding", "scan, only reading", "objref, index beside it", "objref, container"),
+    "closure": ("branching", "loop", "random loop", "random loop, dict and set", "island", "first of an island"),
+    "split": ("criu, objects", "criu, pages", "dobriyan", "openvz", "linux-cr, records", "linux-cr, pages"),
+    "extract": ("objref extract",),
+    "verify": ("decompress and XXH3", "objref verify", "objref verify, quick"),
     "shell": ("objref get, 2,000 objects", "python -c pass"),
     "import_objects": ("objref import", "objref import, raw", "protobuf, each item"),
     "import_pages": ("objref import", "objref import, raw"),
     "export": ("objref export", "objref export, raw", "SHA-256"),
     "memory": ("nothing", "2,000 files, no references", "2,000 sockets, three references each"),
 }
-TARGETS = {"lookup": 1, "opening": 1, "shell": 1, "import_objects": 1, "memory": 3}
+TARGETS = {
+    "lookup": 1, "opening": 1, "shell": 1, "import_objects": 1, "memory": 3, "seek": 3, "closure": 5, "split": 2,
+    "extract": 1, "verify": 2,
+}  # fmt: skip
 
 
 def call(script: str, folder: Path, *arguments: str, **environment: str) -> str:
@@ -58,9 +66,33 @@ def check(found: dict[str, Any], name: str) -> None:
     assert all(isinstance(target["reached"], bool) for target in targets)
 
 
-@pytest.mark.parametrize("name", ["lookup", "opening", "shell", "import_pages", "export"])
+@pytest.mark.parametrize("name", ["lookup", "opening", "shell", "closure", "import_pages", "export", "verify"])
 def test_every_candidate_has_figures(name: str, tmp_path: Path) -> None:
     check(measured(name, tmp_path), name)
+
+
+def test_objects_out_of_streams_that_grow(tmp_path: Path) -> None:
+    found = measured("seek", tmp_path)
+    check(found, "seek")
+    growth = next(table for table in found["tables"] if table["unit"] == "times as long")
+    assert set(CANDIDATES["seek"]) <= set(growth["samples"])
+    assert {table["size"] > 0 for table in found["tables"][:2]} == {True}
+    assert "objref's tree, from columns" in found["tables"][-1]["samples"]
+
+
+def test_every_dialect_is_split_and_imported(tmp_path: Path) -> None:
+    found = measured("split", tmp_path)
+    check(found, "split")
+    alone, imports = found["tables"]
+    assert set(alone["samples"]) == set(imports["samples"])
+    assert alone["more"]["units"]["criu, objects"] == "20,004"
+
+
+def test_bytes_of_an_extract_do_not_depend_on_the_machine(tmp_path: Path) -> None:
+    found = measured("extract", tmp_path)
+    check(found, "extract")
+    sizes = {name: samples["median"] for name, samples in found["tables"][-1]["samples"].items()}
+    assert sizes["blocks of the closure"] <= sizes["read by an extract"] < sizes["the image"]
 
 
 def test_memory_of_sockets_that_have_the_references_that_are_claimed(tmp_path: Path) -> None:
@@ -90,6 +122,12 @@ def test_options_and_the_sizes_of_an_image(tmp_path: Path) -> None:
 def test_a_plot(tmp_path: Path) -> None:
     measured("shell", tmp_path, "--plot", str(tmp_path / "shell.svg"))
     assert (tmp_path / "shell.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="plots need matplotlib")
+def test_a_plot_of_what_grows(tmp_path: Path) -> None:
+    measured("closure", tmp_path, "--objects", "200,400", "--plot", str(tmp_path / "closure.svg"))
+    assert "size of the data" in (tmp_path / "closure.svg").read_text()
 
 
 def test_all_of_them_into_one_page(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ class ImageFile(File):
         return self._parse
 
     def _objects(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
-        """One object for each item that parses. Hot path (bench/import.py)."""
+        """One object for each item that parses. Hot path (bench/import_objects.py)."""
         outbox = Outbox(self._state)
         outbox.number = self.number
         outbox.source = self._numbering.next

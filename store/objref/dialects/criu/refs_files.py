@@ -184,7 +184,7 @@ FILE_FIELDS: dict[int, tuple[str, Extract]] = {
 
 
 def _file(m: Message, out: Outbox) -> None:
-    """Hot path: most files are regular (bench/import.py)."""
+    """Hot path: most files are regular (bench/import_objects.py)."""
     kind = m.type
     if kind == 1:
         reg = m.reg
