@@ -122,6 +122,13 @@ class Columns:
         for column in (self.source, self.role, self.target_kind, self.target_layer, self.target_key):
             column.keep(~gone)
 
+    def drop(self, kind: int, key: int) -> int:
+        """Drop the references to keys of this kind from `key` on; returns how many."""
+        gone = (self.target_kind.take() == kind) & (self.target_key.take() >= np.uint64(key))
+        for column in (self.source, self.role, self.target_kind, self.target_layer, self.target_key):
+            column.keep(~gone)
+        return int(np.count_nonzero(gone))
+
     def build(self, byte_kinds: frozenset[int] = frozenset()) -> Index:
         """All tables; the columns are empty afterwards. Keys of kinds in `byte_kinds` are places in `names[kind]`."""
         what, references = self.what.release(), self.source.count
@@ -233,10 +240,13 @@ def _resolve(layer: AnyArray, kind: AnyArray, key: U64, spaces: list[SpaceTables
     """Ordinal of each named target, -1 where there is none. (Ordinals are below 2^31.)"""
     known = {(s.layer, s.kind): s for s in spaces}
     target = np.full(len(key), -1, np.int32)
+    resolved = kind == RESOLVED
+    if resolved.any():
+        target[resolved] = key[resolved]
+        if (rest := ~resolved).any():
+            target[rest] = _resolve(layer[rest], kind[rest], key[rest], spaces)
+        return target
     for (space_layer, space_kind), members in _groups(layer, kind):
-        if space_kind == RESOLVED:
-            target[members] = key[members]
-            continue
         space = known.get((space_layer, space_kind))
         if space is not None and "ends" not in space.tables:
             target[members] = _lookup(space, key[members])

@@ -46,7 +46,13 @@ class EdgePayloads:
         names = self._dangling(targets[lost] ^ np.uint32(DANGLING_BIT))
         targets[lost] = np.uint32(DANGLING_BIT) + np.arange(len(lost), dtype=np.uint32)
         head = n.COUNTS.pack(len(sources), len(lost))
-        return [head, names.astype("<u8").tobytes(), sources.tobytes(), targets.astype("<u4").tobytes(), roles.tobytes()]
+        return [
+            head,
+            names.astype("<u8").tobytes(),
+            sources.tobytes(),
+            targets.astype("<u4").tobytes(),
+            roles.tobytes(),
+        ]
 
     def _dangling(self, places: Ints) -> Ints:
         """(key, kind | layer << 16) of dangling references. They mostly follow each other."""

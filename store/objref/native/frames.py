@@ -83,6 +83,7 @@ class FrameReader:
         self._have = 0
         self._link: int | None = None
         self._seal = hashlib.sha256()
+        self._sealing = b""
         self._header: tuple[int, int, int, int] | None = None
         self._ended = False
         self.position = 0
@@ -156,13 +157,15 @@ class FrameReader:
         if kind not in n.KNOWN and not kind & n.ANCILLARY:
             raise UnsupportedError(f"{self._where()}: of the unknown type {kind}: a newer objref can read it (N9)")
         self._link = link
-        self._seal.update(header)
+        self._sealing = header
         return kind, operand, length, check
 
     def _whole(self, kind: int, operand: int, length: int, check: int) -> Frame | None:
         payload = self._take(length) if length else memoryview(b"")
         if check != xxh3_64_intdigest(payload):
-            raise IntegrityError(f"{self._where()}: its payload of {length} bytes is damaged: the checksum differs (N5)")
+            raise IntegrityError(
+                f"{self._where()}: its payload of {length} bytes is damaged: the checksum differs (N5)"
+            )
         frame = Frame(kind, operand, payload, self.position, self.number, self._sealed(kind, payload))
         self._header = None
         self.position += n.FRAME.size + length
@@ -177,6 +180,7 @@ class FrameReader:
             seal = self._seal.copy()
             seal.update(payload[: n.SEALED])
             wanted = seal.digest()
+        self._seal.update(self._sealing)
         self._seal.update(payload[: _table(payload)] if kind == n.RUNS else payload)
         return wanted
 

@@ -34,8 +34,7 @@ class SpaceKeys:
         self._at = 0
         self._table = container.keys(space)  # its shape is checked
         self._columns: dict[str, Column | None] = {
-            name: container.column(name, space.number)
-            for name in ("ordinals", "place", "ordinal keys")
+            name: container.column(name, space.number) for name in ("ordinals", "place", "ordinal keys")
         }
         self._keys = container.column("keys", space.number) if space.form != FORM_BYTES else None
         self._all: Ints | None = None
