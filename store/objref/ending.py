@@ -12,7 +12,7 @@ from objref.dialects.events import Kind, Note, Role
 from objref_index import FORM_BYTES
 from objref_index.build import Columns, Index
 
-__all__ = ["build_index", "claims_of", "written_by", "write_end"]
+__all__ = ["build_index", "claims_of", "write_end", "written_by"]
 
 SEPARATORS = (",", ":")
 

@@ -157,7 +157,7 @@ class Decoder:
     def _in_order(self, frame: Frame) -> None:
         phase = PHASES.get(frame.kind, BODY)
         once = phase == self._phase and phase in (0, 1)
-        if once or phase < self._phase or phase > self._phase + 1 and (self._phase < 1):
+        if once or phase < self._phase or (phase > self._phase + 1 and (self._phase < 1)):
             raise FormatError(frame.wrong("not in its place (N7)"))
         self._phase = phase
 
@@ -175,7 +175,7 @@ class Decoder:
         yield Meta(found)
 
     def _note_lines(self, frame: Frame) -> Iterator[Said]:
-        notes = []
+        notes: list[tuple[str, str, str]] = []
         for line in bytes(frame.payload).splitlines():
             found = _json(line)
             if not isinstance(found, dict) or any(not isinstance(found.get(k), str) for k in ("what", "where", "text")):

@@ -43,7 +43,8 @@ class Offsets(NamedTuple):
         return found
 
     def _piece(self, addresses: Ints) -> Ints:
-        return np.searchsorted(self.starts, addresses, side="right") - 1  # the first piece starts at 0
+        found: Ints = np.searchsorted(self.starts, addresses, side="right") - 1  # the first piece starts at 0
+        return found
 
 
 def offsets_of(container: Any, section: f.Section) -> Offsets:

@@ -13,6 +13,7 @@ import numpy as np
 
 from objref.container import format as f
 from objref.container.digest import StreamDigest
+from objref.container.options import Options
 from objref.errors import FormatError, IntegrityError
 from objref.native import layout as n
 from objref.native.edges import EdgePayloads
@@ -106,7 +107,10 @@ class NativeWriter:
             return
         yield from self._flush()
         found = [self._container.sections[section] for section in sections]
-        entries = [n.STRAND.pack(self._strands[s.id], s.role, _bulk(s), 0, f.encode_name(s.name)) for s in found]
+        entries = [
+            n.STRAND.pack(self._strands[s.id], s.role, _bulk(s, self._image.meta), 0, f.encode_name(s.name))
+            for s in found
+        ]
         step = n.BODY_MAX // n.STRAND.size
         for at in range(0, len(entries), step):
             yield from self._frames.frame(n.STRANDS, [b"".join(entries[at : at + step])])
@@ -249,8 +253,12 @@ def _numbers(container: Any) -> dict[int, int]:
     return {s.id: number for number, s in enumerate(strands, 1)}
 
 
-def _bulk(section: f.Section) -> int:
-    return n.BULK if section.role == f.STRAND and section.block_log2 >= 16 else 0
+def _bulk(section: f.Section, meta: dict[str, Any]) -> int:
+    """Whether it has larger blocks than others, by the options that META tells of."""
+    options = meta.get("options")
+    usual = options.get("block_log2") if isinstance(options, dict) else None
+    usual = usual if isinstance(usual, int) else Options().block_log2
+    return n.BULK if section.role == f.STRAND and section.block_log2 > usual else 0
 
 
 def _marks(groups: list[f.GroupEntry]) -> Iterator[int]:
