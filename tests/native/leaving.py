@@ -25,7 +25,8 @@ def leave(image: bytes | Path) -> bytes:
     out = io.BytesIO()
     with objref.open(image) as opened:
         done = opened.export(out, form="native")
-    assert done.form == "native" and done.bytes == len(out.getvalue())
+    assert done.form == "native"
+    assert done.bytes == len(out.getvalue())
     return out.getvalue()
 
 

@@ -9,6 +9,7 @@ from native.leaving import come_back, frames, joined, leave
 from samples import small_events, small_image, write_events
 
 import objref
+from objref.dialects import events as ev
 from objref.errors import FormatError, IntegrityError, ObjrefError
 from objref.native import layout as n
 from objref.native.decoding import Decoder, Mark
@@ -29,20 +30,22 @@ def refused(stream: bytes, match: str = PLACE) -> ObjrefError:
     decoder = Decoder()
     with pytest.raises(FormatError, match=match) as caught:
         list(decoder.feed(stream))
-        cut = decoder.finish()
-        assert cut is None
     return caught.value
 
 
-def test_every_byte_flipped() -> None:
+def test_every_byte_flipped(tmp_path: Path) -> None:
     """No byte can change without being noticed: nothing of a frame that changed is believed."""
-    for at in range(len(STREAM)):
-        damaged = bytearray(STREAM)
+    events = [e for e in small_events(2) if not isinstance(e, ev.Pages) and getattr(e, "sparse", None) is not True]
+    write_events(tmp_path / "x", events)
+    stream = leave(tmp_path / "x")
+    starts = [part.position for part in frames(stream)]
+    for at in range(len(stream)):
+        damaged = bytearray(stream)
         damaged[at] ^= 0x40
         decoder = Decoder()
         with pytest.raises(ObjrefError) as caught:
             list(decoder.feed(bytes(damaged)))
-        frame = max((part.position for part in PARTS if part.position <= at), default=0)
+        frame = max((start for start in starts if start <= at), default=0)
         assert at < n.PROLOGUE.size or f"byte {frame}" in str(caught.value), caught.value
 
 

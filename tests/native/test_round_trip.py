@@ -30,7 +30,8 @@ def test_what_comes_back_is_the_same_file(tmp_path: Path, name: str, codec: str)
     left = objref.import_image(io.BytesIO(SOURCES[name]()), first, options=options, partial="keep")
     report = come_back(leave(first), second, options=options)
     assert second.read_bytes() == first.read_bytes()
-    assert report.native and len(report.seal) == 64
+    assert report.native
+    assert len(report.seal) == 64
     assert report._replace(path="", seal="", native=False, cuts=[]) == left._replace(path="", cuts=[])
 
 

@@ -28,7 +28,7 @@ class Offsets(NamedTuple):
         if not len(self.starts):
             raise FormatError(f"section {self.name}: objects in it, but it has no pieces (R17)")
         first = self._piece(addresses)
-        found = self.before[first] + (addresses - self.starts[first])
+        found: Ints = self.before[first] + (addresses - self.starts[first])
         last = addresses + np.maximum(lengths, np.uint64(1)) - np.uint64(1)
         final = self._piece(last)
         inside = last - self.starts[final]
