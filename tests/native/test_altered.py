@@ -12,7 +12,8 @@ import objref
 from objref.dialects import events as ev
 from objref.errors import FormatError, IntegrityError, ObjrefError
 from objref.native import layout as n
-from objref.native.decoding import Decoder, Mark
+from objref.native.decoding import Decoder
+from objref.native.said import Mark
 
 STREAM = leave(small_image(groups=True))
 PARTS = frames(STREAM)
@@ -117,3 +118,17 @@ def test_another_image_has_another_seal(tmp_path: Path) -> None:
 
 def test_the_forger_of_these_tests_makes_genuine_streams() -> None:
     assert joined(PARTS) == STREAM
+
+
+@pytest.mark.parametrize("codec", ["zstd", "raw"])
+def test_a_damaged_image_does_not_leave(codec: str) -> None:
+    """What is damaged is told while it leaves, before END: nobody takes it for whole."""
+    image = small_image(codec, groups=True)
+    genuine = leave(image)
+    for at in range(3, len(image), 61):
+        damaged = bytearray(image)
+        damaged[at] ^= 0x10
+        try:
+            assert leave(bytes(damaged)) == genuine
+        except ObjrefError:
+            continue

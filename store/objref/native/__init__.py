@@ -11,6 +11,7 @@ keys        their keys
 edges       their references
 
 decoding    in: frames to what they say, each rule checked
+said        what they say
 lists       extents of objects in several places
 placing     offsets in strands to addresses
 collecting  what came, into a container

@@ -14,7 +14,8 @@ from objref.ending import build_index, claims_of, write_end, written_by
 from objref.errors import IntegrityError
 from objref.importer import CUTS, Report, partial_of, shortened
 from objref.limits import Limits
-from objref.native import decoding as d
+from objref.native import said as d
+from objref.native.decoding import Decoder
 from objref.native.lists import Lists
 from objref.native.offsets import Ints
 from objref.native.placing import Placing
@@ -33,7 +34,7 @@ class NativeCollector:
     def __init__(self, writer: ContainerWriter, limits: Limits) -> None:
         self._writer = writer
         self._limits = limits
-        self._decoder = d.Decoder()
+        self._decoder = Decoder()
         self._schema = Schema("", (), ())
         self._meta: dict[str, Any] = {}
         self._strands: list[d.Strand] = []

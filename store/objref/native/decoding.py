@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,15 +15,16 @@ from objref.container import format as f
 from objref.errors import FormatError, IntegrityError, LimitError, ObjrefError
 from objref.native import layout as n
 from objref.native.frames import Bytes, Frame, FrameReader
-from objref.native.lists import Lists, Waiting
+from objref.native.lists import Waiting
 from objref.native.offsets import Ints
+from objref.native.said import Aliases, Mark, Meta, Names, Notes, Objects, References, Runs, Said, Strand
 from objref.native.schema import Schema, decode_schema, name_of
 from objref_index import FORM_BYTES
 from objref_index.build import RESOLVED
 from objref_index.objects import LISTED
 from objref_index.references import DANGLING_BIT
 
-__all__ = ["Aliases", "Decoder", "Mark", "Meta", "Names", "Notes", "Objects", "References", "Runs", "Said", "Strand"]
+__all__ = ["Decoder"]
 
 MASK, SHIFT = np.uint64(f.ADDRESS_MASK), np.uint64(48)
 NAME_MAX = 1 << 20
@@ -32,82 +33,6 @@ STRANDS_MAX, SPACES_MAX = 65532, 65534
 OBJECTS_MAX, REFERENCES_MAX = (1 << 31) - 1, (1 << 32) - 1
 PHASES = {n.SCHEMA: 0, n.META: 1, n.NOTES: 2, n.ALIASES: 4, n.END: 5}
 BODY = 3
-
-
-class Meta(NamedTuple):
-    """META of the image that left."""
-
-    meta: dict[str, Any]
-
-
-class Notes(NamedTuple):
-    """Notes: (what, where, text)."""
-
-    notes: list[tuple[str, str, str]]
-
-
-class Strand(NamedTuple):
-    """A strand, before its first bytes. They are numbered from 1."""
-
-    name: str
-    pages: bool
-    bulk: bool
-
-
-class Runs(NamedTuple):
-    """The next bytes of the original stream: (strand, bytes)."""
-
-    runs: list[tuple[int, memoryview]]
-
-
-class Names(NamedTuple):
-    """The next names of a kind."""
-
-    kind: int
-    names: list[bytes]
-
-
-class Objects(NamedTuple):
-    """The next objects as columns; those in several places (strand 65535) take `lists`, in their order."""
-
-    keys: Ints
-    where: Ints
-    what: Ints
-    layers: Ints
-    lists: Lists
-
-
-class References(NamedTuple):
-    """References: where kind is RESOLVED, the key is an ordinal."""
-
-    sources: Ints
-    roles: Ints
-    layers: Ints
-    kinds: Ints
-    keys: Ints
-
-
-class Aliases(NamedTuple):
-    """Second keys."""
-
-    kind: int
-    layer: int
-    keys: Ints
-    ordinals: Ints
-
-
-class Mark(NamedTuple):
-    """Up to here it is whole, if the original stream has this SHA-256."""
-
-    counts: n.Counts
-    sha256: bytes
-    seal: bytes
-    end: bool
-    position: int
-    frame: int
-
-
-Said = Schema | Meta | Notes | Strand | Runs | Names | Objects | References | Aliases | Mark
 
 
 class Decoder:

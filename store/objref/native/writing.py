@@ -59,11 +59,6 @@ class NativeWriter:
         self.seal = b""
         """SHA-256 that stands for the whole stream, once all of it was given out."""
 
-    @property
-    def written(self) -> int:
-        """Bytes of the native stream so far."""
-        return self._frames.position
-
     def pieces(self) -> Iterator[Bytes]:
         """The stream. IntegrityError before its end when the bytes are not those that were imported."""
         try:
