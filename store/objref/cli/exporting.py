@@ -24,7 +24,8 @@ was. `-o -` writes to standard output, of a directory its tar:
 or encrypt it. The seal stands for every byte of it: sign that, and let the
 other side take only the stream that has it:
 
-  objref export x.objref --as native -o - | zstd | ssh host 'objref import - -o x.objref'
+  objref export x.objref --as native -o - | zstd | \\
+    ssh host 'objref import - -o x.objref'
   objref export x.objref --as native -o x.native --seal x.seal
 """
 
