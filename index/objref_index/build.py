@@ -19,13 +19,15 @@ from objref_index.build_keys import build_byte_keys, build_int_keys
 from objref_index.keys import KeyShape
 from objref_index.references import DANGLING_BIT
 
-__all__ = ["Alias", "Columns", "Index", "SpaceTables"]
+__all__ = ["RESOLVED", "Alias", "Columns", "Index", "SpaceTables"]
 
 U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
 AnyArray = npt.NDArray[Any]
 
 STRIDE = 1 << 16
+RESOLVED = 0xFFFF
+"""In place of a kind: the key of a reference's target is the ordinal itself."""
 
 
 class SpaceTables(NamedTuple):
@@ -81,23 +83,23 @@ class Columns:
         """Objects so far: the next ordinal."""
         return self.keys.count
 
-    def add(self, layer: int, keys: Any, where: Any, what: Any) -> int:
-        """Append objects; returns the ordinal of the first."""
+    def add(self, layer: Any, keys: Any, where: Any, what: Any) -> int:
+        """Append objects, all of one layer or each of its own; returns the ordinal of the first."""
         first = self.keys.count
         self.keys.extend(keys)
         self.where.extend(where)
         self.what.extend(what)
-        self.layer.fill(layer, self.keys.count - first)
+        self.layer.spread(layer, self.keys.count - first)
         return first
 
-    def refer(self, source: Any, role: Any, layer: int, kind: Any, key: Any) -> None:
-        """Append references, from ordinals to keys of spaces (layer, kind)."""
+    def refer(self, source: Any, role: Any, layer: Any, kind: Any, key: Any) -> None:
+        """Append references, from ordinals to keys of spaces (layer, kind), or to ordinals (kind RESOLVED)."""
         before = self.source.count
         self.source.extend(source)
         self.role.extend(role)
         self.target_kind.extend(kind)
         self.target_key.extend(key)
-        self.target_layer.fill(layer, self.source.count - before)
+        self.target_layer.spread(layer, self.source.count - before)
 
     def relayer(self, mapping: list[int]) -> None:
         """Replace the provisional layer numbers: layer i becomes mapping[i]."""
@@ -119,6 +121,13 @@ class Columns:
             gone &= np.isin(self.target_key.take(), np.asarray(keys, np.uint64))
         for column in (self.source, self.role, self.target_kind, self.target_layer, self.target_key):
             column.keep(~gone)
+
+    def drop(self, kind: int, key: int) -> int:
+        """Drop the references to keys of this kind from `key` on; returns how many."""
+        gone = (self.target_kind.take() == kind) & (self.target_key.take() >= np.uint64(key))
+        for column in (self.source, self.role, self.target_kind, self.target_layer, self.target_key):
+            column.keep(~gone)
+        return int(np.count_nonzero(gone))
 
     def build(self, byte_kinds: frozenset[int] = frozenset()) -> Index:
         """All tables; the columns are empty afterwards. Keys of kinds in `byte_kinds` are places in `names[kind]`."""
@@ -231,6 +240,12 @@ def _resolve(layer: AnyArray, kind: AnyArray, key: U64, spaces: list[SpaceTables
     """Ordinal of each named target, -1 where there is none. (Ordinals are below 2^31.)"""
     known = {(s.layer, s.kind): s for s in spaces}
     target = np.full(len(key), -1, np.int32)
+    resolved = kind == RESOLVED
+    if resolved.any():
+        target[resolved] = key[resolved]
+        if (rest := ~resolved).any():
+            target[rest] = _resolve(layer[rest], kind[rest], key[rest], spaces)
+        return target
     for (space_layer, space_kind), members in _groups(layer, kind):
         space = known.get((space_layer, space_kind))
         if space is not None and "ends" not in space.tables:

@@ -36,9 +36,12 @@ class Growing:
         else:
             self._data.extend(values)
 
-    def fill(self, value: int, n: int) -> None:
-        """Append n times the same value."""
-        self._data.extend(array(self._data.typecode, [value]) * n)
+    def spread(self, value: Any, n: int) -> None:
+        """Append n times the same value, or an array of n values."""
+        if isinstance(value, np.ndarray):
+            self.extend(value)
+        else:
+            self._data.extend(array(self._data.typecode, [value]) * n)
 
     def keep(self, mask: AnyArray) -> None:
         """Only the values where the mask is true stay."""

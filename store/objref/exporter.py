@@ -14,20 +14,24 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMS", "Exported", "export_image"]
 
-FORMS = ("auto", "directory", "tar")
+FORMS = ("auto", "directory", "tar", "native")
+
+JOIN = 1 << 18
 
 
 class Exported(NamedTuple):
     """What an export made."""
 
     form: str
-    """"directory" or "tar"."""
+    """"directory", "tar" or "native"."""
     bytes: int
-    """Length of the stream."""
+    """Length of the stream, of a native one that of the native stream."""
     folders: list[str]
     """Where the image directories are in a directory that was made, newest layer first."""
     notes: list[str]
     """What could not be restored, such as owners when not root."""
+    seal: str = ""
+    """What stands for all of a native stream, 64 hexadecimal digits (docs/native.md, section 8)."""
 
 
 def export_image(
@@ -42,13 +46,16 @@ def export_image(
 
     dest  a binary file object: the stream (for a directory its canonical tar) is written to it; a path: see form
     form  "directory": recreate the files below dest, which must be absent or empty; "tar": the stream as one file;
-          "auto": what the image was imported from
+          "auto": what the image was imported from; "native": a stream of the image itself, which `import_image` makes
+          the same image of
 
     Errors: IntegrityError when the bytes are not those that were imported (a file or directory is then not
     left behind; of a pipe the last part is held back), UsageError, SourceError.
     """
     if form not in FORMS:
         raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
+    if form == "native":
+        return _native(image, dest, replace, progress)
     stream = _counted(image.stream(), progress)
     if not isinstance(dest, str | os.PathLike):
         if form == "directory":
@@ -66,6 +73,35 @@ def export_image(
     if os.path.isdir(dest):
         raise UsageError(f"{os.fsdecode(dest)}: is a directory, and this comes back as one file: name it")
     return _to_file(stream, dest, replace)
+
+
+def _native(
+    image: Image, dest: str | os.PathLike[str] | BinaryIO, replace: bool, progress: Callable[[int], None] | None
+) -> Exported:
+    from objref.native.writing import NativeWriter
+
+    writer = NativeWriter(image)
+    stream = _counted(writer.pieces(), progress)
+    if isinstance(dest, str | os.PathLike):
+        if os.path.isdir(dest):
+            raise UsageError(f"{os.fsdecode(dest)}: is a directory; name the file to make")
+        done = _to_file(_joined(stream), dest, replace)
+    else:
+        done = _to_pipe(_joined(stream), dest)
+    return done._replace(form="native", seal=writer.seal.hex())
+
+
+def _joined(pieces: Iterator[bytes | memoryview]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces: a call of the system for each header would be most of the time."""
+    held: list[bytes | memoryview] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= JOIN:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
 
 
 def _counted(stream: Iterator[Any], progress: Callable[[int], None] | None) -> Iterator[bytes | memoryview]:

@@ -6,30 +6,30 @@ extents, and keeps the columns of the index.
 
 from __future__ import annotations
 
-import json
 import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Any, BinaryIO, Literal, NamedTuple, get_args
+from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, get_args
 
 from objref.archive.sources import Source, open_source
-from objref.container import format as f
 from objref.container.output import Output
-from objref.container.writer import ContainerWriter, Options, TableData
+from objref.container.writer import ContainerWriter, Options
 from objref.dialects import events as ev
 from objref.dialects.dialect import Dialect
 from objref.dialects.registry import find, is_known
-from objref.errors import LimitError, TruncatedError, UsageError
+from objref.ending import build_index, claims_of, write_end, written_by
+from objref.errors import IntegrityError, LimitError, TruncatedError, UsageError
 from objref.limits import DEFAULT, Limits
-from objref_index import FORM_BYTES
-from objref_index.build import Alias, Columns, Index
+from objref.native import MAGIC
+from objref_index.build import Alias, Columns
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE, SPARSE
 
-__all__ = ["Options", "Partial", "Report", "check_partial", "collect", "import_image"]
+__all__ = [
+    "CUTS", "Options", "Partial", "Report", "check_partial", "collect", "import_image", "partial_of", "shortened",
+]  # fmt: skip
 
-SEPARATORS = (",", ":")
 NOTE_TEXT = 1024
 """Characters of a note's name and of its text: names in a tar may have a megabyte, and readers take 64 MiB of notes."""
 CUTS = 100
@@ -52,6 +52,10 @@ class Report(NamedTuple):
     notes_left_out: int
     cuts: list[ev.Note]
     """Where the source ends too early and what is missing; empty when it is whole."""
+    seal: str = ""
+    """Of a native stream, what stands for all of it (docs/native.md, section 8); else, and when it is cut, empty."""
+    native: bool = False
+    """Whether it was a native stream."""
 
 
 def import_image(
@@ -62,11 +66,12 @@ def import_image(
     parent_root: str | os.PathLike[str] | None = None,
     partial: Partial = "refuse",
     replace: bool = False,
+    seal: str | None = None,
     limits: Limits = DEFAULT,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Read a checkpoint once, and write it to one file: a CRIU image directory, or a tar of it or a stream of another
-    dialect (plain, gzip, zstd, xz, bzip2).
+    """Read a checkpoint once, and write it to one file: a CRIU image directory, or a tar of it, a stream of another
+    dialect, or the native stream of an image (plain, gzip, zstd, xz, bzip2).
 
     source       a directory, a file, or a binary file object such as a pipe
     image        the file to make; it appears only when it is whole
@@ -75,6 +80,7 @@ def import_image(
     partial      what becomes of a source that is cut: "refuse" it, or "keep" what arrived whole, as an image that
                  says what is missing
     replace      whether an existing file may be replaced
+    seal         take only the native stream with this seal, 64 hexadecimal digits
     progress     called with the number of stream bytes done, about once a MiB
 
     Errors: UsageError (a destination in use, a source that is no image), SourceError (the system refused),
@@ -93,10 +99,12 @@ def import_image(
 
     with (
         Output(image, replace=replace) as output,
-        open_source(source, root=parent_root, on_skip=on_skip, on_cut=on_cut, known=is_known, limits=limits) as stream,
+        open_source(source, root=parent_root, on_skip=on_skip, on_cut=on_cut, known=_is_known, limits=limits) as stream,
     ):
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
         report = collect(writer, stream, noticed, limits, progress, partial)
+        if seal is not None:
+            _check_seal(stream.name, report, seal)
         output.commit()
     return report._replace(path=os.fspath(image))
 
@@ -105,6 +113,17 @@ def check_partial(partial: str) -> None:
     """UsageError for what is no decision about a source that is cut."""
     if partial not in get_args(Partial):
         raise UsageError(f'partial must be "refuse" or "keep", not {partial!r}')
+
+
+def _is_known(head: bytes) -> bool:
+    return head.startswith(MAGIC) or is_known(head)
+
+
+def _check_seal(name: str, report: Report, wanted: str) -> None:
+    if not report.native:
+        raise IntegrityError(f"{name}: not a native stream, so it has no seal; expected the one with {wanted}")
+    if report.seal != wanted.lower():
+        raise IntegrityError(f"{name}: its seal is {report.seal or 'missing (it is cut)'}, expected {wanted}")
 
 
 def _refused(name: str, cuts: list[ev.Note]) -> TruncatedError:
@@ -124,21 +143,41 @@ def collect(
     try:
         chunks = iter(stream)
         head = next(chunks, b"")
-        dialect = find(head)
-        splitter = dialect.splitter(limits)
-        collector = _Collector(writer, dialect, limits)
+        collector = _collector_of(head, writer, limits)
         for chunk in chain([head], chunks):
-            collector.take(splitter.feed(chunk))
-            writer.end_batch()
+            collector.feed(chunk)
             if progress is not None:
                 progress(writer.stream_length)
-        collector.take(splitter.finish())
-        collector.take(noticed)
+        collector.end(noticed)
         if collector.cuts and partial == "refuse":
             raise _refused(stream.name, collector.cuts)
         return collector.finish(_about_source(stream))
     finally:
         writer.close()
+
+
+class Collecting(Protocol):
+    """Takes the bytes of a source and fills a writer with them. Mutable."""
+
+    cuts: list[ev.Note]
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes of the source."""
+
+    def end(self, noticed: list[ev.Note]) -> None:
+        """The source has ended; what was noticed while it was read."""
+
+    def finish(self, source: dict[str, Any]) -> Report:
+        """Build the index and write it."""
+
+
+def _collector_of(head: bytes, writer: ContainerWriter, limits: Limits) -> Collecting:
+    """What a source that starts like this is collected by."""
+    if head.startswith(MAGIC):
+        from objref.native.collecting import NativeCollector
+
+        return NativeCollector(writer, limits)
+    return _Splitting(writer, find(head), limits)
 
 
 def _about_source(stream: Any) -> dict[str, Any]:
@@ -321,7 +360,7 @@ class _Collector:
         self._numbers, self._layers = layers.numbers, layers.paths
 
     def _note(self, note: ev.Note) -> None:
-        note = ev.Note(note.what, _short(note.where), _short(note.text))
+        note = shortened(note)
         if note.what == ev.CUT and len(self.cuts) < CUTS:
             self.cuts.append(note)
         if len(self._notes) < self._limits.notes:
@@ -341,66 +380,47 @@ class _Collector:
         if self._numbers:
             self._columns.relayer(self._numbers)
         kinds = self._dialect.kinds
-        byte_kinds = frozenset(i for i, kind in enumerate(kinds) if kind.form == FORM_BYTES)
-        index = self._writer.settle(self._columns.build(byte_kinds))
-        self._report_claims(index)
-        footer = self._writer.finish(
-            self._tables(index, source),
-            [self._space(i + 1, space) for i, space in enumerate(index.spaces)],
-            [f.KindEntry(i, *index.counts.get(i, (0, 0)), kind.name) for i, kind in enumerate(kinds)],
-            [f.RoleEntry(i, role.strength, role.name) for i, role in enumerate(self._dialect.roles)],
-            index.objects,
-            index.references,
-        )
+        index = build_index(self._writer, self._columns, kinds)
+        for note in claims_of(index, kinds):
+            self._note(note)
+        footer = write_end(self._writer, index, kinds, self._dialect.roles, self._meta(source), self._notes)
         return Report(
             "", footer.stream_length, footer.stream_digest.hex(), footer.file_length, index.objects, index.references,
             index.dangling, self._notes, self._notes_left_out, self.cuts,
         )  # fmt: skip
 
-    def _report_claims(self, index: Index) -> None:
-        for space in index.spaces:
-            extra = space.shape.keys - space.shape.distinct
-            if extra:
-                name = self._dialect.kinds[space.kind].name
-                self._note(
-                    ev.Note("claimed-twice", name, f"{extra} objects claim a key that another one has: all are kept")
-                )
-
-    def _space(self, number: int, space: Any) -> f.SpaceEntry:
-        shape, kind = space.shape, self._dialect.kinds[space.kind]
-        flags = f.SPACE_RUN * shape.run | f.SPACE_CONTIGUOUS * (shape.first is not None) | f.SPACE_ALIAS * space.alias
-        return f.SpaceEntry(
-            number, space.kind, space.layer, kind.form, flags, shape.keys, shape.base, shape.first or 0, shape.distinct,
-            shape.radix_bits, shape.radix_shift, kind.name,
-        )  # fmt: skip
-
-    def _tables(self, index: Index, source: dict[str, Any]) -> list[TableData]:
-        tables = [
-            TableData(name, i + 1, _view(data))
-            for i, space in enumerate(index.spaces)
-            for name, data in space.tables.items()
-            if len(data)
-        ]
-        tables += [TableData(name, 0, _view(data)) for name, data in index.tables.items() if len(data)]
-        tables.append(TableData("META", 0, _json(self._meta(source))))
-        notes = [note._asdict() for note in self._notes]
-        if notes:
-            tables.append(TableData("NOTES", 0, b"\n".join(_json(note) for note in notes)))
-        return tables
-
     def _meta(self, source: dict[str, Any]) -> dict[str, Any]:
-        from objref._version import library_versions, version
-
         return {
-            "producer": f"objref {version()}",
-            "libraries": library_versions(),
             "dialect": self._dialect.name,
             "source": source,
             "layers": self._layers,
             "notes_left_out": self._notes_left_out,
-            "partial": [{"where": cut.where, "text": cut.text} for cut in self.cuts],
-            **self._writer.about(),
+            "partial": partial_of(self.cuts),
+            **written_by(self._writer),
         }
+
+
+class _Splitting(_Collector):
+    """A dialect's splitter before the collector. Mutable."""
+
+    def __init__(self, writer: ContainerWriter, dialect: Dialect, limits: Limits) -> None:
+        super().__init__(writer, dialect, limits)
+        self._splitter = dialect.splitter(limits)
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes of the source."""
+        self.take(self._splitter.feed(data))
+        self._writer.end_batch()
+
+    def end(self, noticed: list[ev.Note]) -> None:
+        """The source has ended."""
+        self.take(self._splitter.finish())
+        self.take(noticed)
+
+
+def partial_of(cuts: list[ev.Note]) -> list[dict[str, str]]:
+    """What META says of where a source is cut."""
+    return [{"where": cut.where, "text": cut.text} for cut in cuts]
 
 
 def _with_holes(extents: _Extents, runs: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, int, int]]:
@@ -416,16 +436,7 @@ def _with_holes(extents: _Extents, runs: tuple[tuple[int, int], ...], size: int)
         stored += length
 
 
-def _view(table: Any) -> memoryview:
-    """The bytes of a table, little-endian whatever the machine."""
-    little = table.astype(table.dtype.newbyteorder("<"), copy=False)
-    return memoryview(little).cast("B")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= NOTE_TEXT else text[: NOTE_TEXT - 1] + "…"
-
-
-def _json(value: Any) -> bytes:
-    """Canonical JSON. Names of an image may hold bytes that are not UTF-8: they stay escaped."""
-    return json.dumps(value, separators=SEPARATORS, sort_keys=True).encode("ascii")
+def shortened(note: ev.Note) -> ev.Note:
+    """The note, no longer than notes are kept."""
+    where, text = (t if len(t) <= NOTE_TEXT else t[: NOTE_TEXT - 1] + "…" for t in (note.where, note.text))
+    return ev.Note(note.what, where, text)

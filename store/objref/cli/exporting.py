@@ -18,6 +18,15 @@ was. `-o -` writes to standard output, of a directory its tar:
   objref export x.objref -o restored
   objref export x.objref -o - | tar x
   objref export x.objref --as directory -o restored    an archive, unpacked
+
+`--as native` writes the image itself as a stream, objects and all, which
+`objref import` makes the same image of. What is on the way may compress, sign
+or encrypt it. The seal stands for every byte of it: sign that, and let the
+other side take only the stream that has it:
+
+  objref export x.objref --as native -o - | zstd | \\
+    ssh host 'objref import - -o x.objref'
+  objref export x.objref --as native -o x.native --seal x.seal
 """
 
 
@@ -28,11 +37,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as",
         dest="form",
-        choices=("auto", "directory", "tar"),
+        choices=("auto", "directory", "tar", "native"),
         default="auto",
-        help="tar: the stream as one file; default: as it was",
+        help="tar: the stream as one file; native: image and index as one stream; default: as it was",
     )
-    parser.add_argument("--force", action="store_true", help="replace DEST if it is a file")
+    parser.add_argument("--seal", metavar="FILE", help="of a native stream: write its seal to FILE")
+    parser.add_argument("--force", action="store_true", help="replace DEST and FILE if they are files")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
 
@@ -44,13 +54,26 @@ def run(args: argparse.Namespace) -> int:
     to_pipe = args.output == "-"
     if to_pipe and sys.stdout.isatty():
         raise UsageError("standard output is a terminal: pipe it into something, or name a DEST")
+    if args.seal and args.form != "native":
+        raise UsageError("only a native stream has a seal: say --as native")
     with open_image(args.image, access="pread") as image, progress("export", image.stream_length) as shown:
         dest = sys.stdout.buffer if to_pipe else args.output
         done = export_image(image, dest, form=args.form, replace=args.force, progress=shown)
+    if args.seal:
+        _write_seal(args.seal, done.seal, args.force)
     for note in done.notes:
         print(f"note: {safe(note)}", file=sys.stderr)
     if not to_pipe and not args.quiet:
-        print(f"{safe(args.output)}: {size(done.bytes)}, SHA-256 as imported")
+        native = f" of native stream, seal {done.seal}" if done.form == "native" else ""
+        print(f"{safe(args.output)}: {size(done.bytes)}{native}, SHA-256 as imported")
         if len(done.folders) > 1:
             print(f"newest image directory: {safe(done.folders[0])}")
     return 0
+
+
+def _write_seal(path: str, seal: str, replace: bool) -> None:
+    from objref.container.output import Output
+
+    with Output(path, replace=replace) as output:
+        output.write(f"{seal}\n".encode())
+        output.commit()

@@ -6,10 +6,11 @@ import argparse
 import json
 import os
 import sys
+from string import hexdigits
 from typing import TYPE_CHECKING
 
 from objref.cli.terminal import Paint, count, progress, safe, size
-from objref.errors import UsageError
+from objref.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
     from objref.dialects.events import Note
@@ -18,9 +19,10 @@ HELP = """\
 Put a checkpoint into one .objref file, in one pass.
 
 SOURCE is a directory that `criu dump` wrote, a checkpoint archive of Podman,
-CRI-O or containerd, any tar of image directories, or a checkpoint stream of
-another kind that is known (each plain, gzip, zstd, xz or bzip2); as -, any of
-them but a directory on standard input. A relative `parent` link of a directory
+CRI-O or containerd, any tar of image directories, a checkpoint stream of
+another kind that is known, or what `objref export --as native` wrote (each
+plain, gzip, zstd, xz or bzip2); as -, any of them but a directory on standard
+input. A relative `parent` link of a directory
 is followed inside the folder that holds it: the older images become layers.
 
 The file appears under its name, mode 0600, only when it is whole. A SOURCE that
@@ -28,6 +30,7 @@ ends too early is refused; with --keep-partial what arrived whole is kept, and
 `objref info` says what is missing.
 """
 SHOWN_NOTES = 10
+SEAL = 64
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +44,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="none: larger, and the fastest to read (default: zstd)",
     )
     parser.add_argument("--keep-partial", action="store_true", help="import what is there of a SOURCE that is cut")
+    parser.add_argument("--seal", metavar="FILE", help="take only the native stream with the seal in FILE")
     parser.add_argument("--force", action="store_true", help="replace IMAGE if it exists")
     parser.add_argument(
         "--parent-root", metavar="DIR", help="how far `parent` links may lead (default: SOURCE's folder)"
@@ -67,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
             parent_root=args.parent_root,
             partial="keep" if args.keep_partial else "refuse",
             replace=args.force,
+            seal=_read_seal(args.seal) if args.seal else None,
             progress=shown,
         )
     if args.json:
@@ -78,13 +83,24 @@ def run(args: argparse.Namespace) -> int:
     print_notes(report.notes, report.notes_left_out)
     if not args.quiet:
         share = f", {report.file_length / report.stream_length:.0%}" if report.stream_length else ""
-        partial = "partial, " if report.cuts else ""
+        partial = "from a native stream, " * report.native + "partial, " * bool(report.cuts)
         print(
             f"{safe(args.output)}: {partial}{count(report.objects, 'object')}, "
             f"{count(report.references, 'reference')}; "
             f"{size(report.stream_length)} in {size(report.file_length)}{share}"
         )
     return 0
+
+
+def _read_seal(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            text = file.read(SEAL + 2).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {os.strerror(error.errno or 0)}") from None
+    if len(text) != SEAL or not all(c in hexdigits for c in text):
+        raise UsageError(f"{path}: no seal: {SEAL} hexadecimal digits, as `objref export --seal` writes them")
+    return text
 
 
 def _length(source: str) -> int | None:

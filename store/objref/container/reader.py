@@ -32,10 +32,23 @@ class Container(Content):
         out before."""
         import hashlib
 
-        digest, done = hashlib.sha256(), 0
-        cursors = {s.id: _Cursor(self, s) for s in self.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)}
+        digest = hashlib.sha256()
         held: list[bytes | memoryview] = []
         size = 0
+        for _, chunk in self.runs():
+            digest.update(chunk)
+            held.append(chunk)
+            size += len(chunk)
+            if size >= JOIN:
+                yield from held[:-1]
+                held, size = held[-1:], len(held[-1])
+        self._check_digest(digest.digest())
+        yield from held
+
+    def runs(self) -> Iterator[tuple[int, bytes | memoryview]]:
+        """(strand, bytes) of the stream, in order. Their digest is for the caller to compare."""
+        done = 0
+        cursors = {s.id: _Cursor(self, s) for s in self.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)}
         for strand, length in self.braid():
             cursor = cursors.get(strand)
             if cursor is None:
@@ -43,15 +56,9 @@ class Container(Content):
             if length % cursor.unit:
                 raise FormatError(f"braid: {length} bytes of pages are not whole pages (R11)")
             for chunk in cursor.take(length):
-                digest.update(chunk)
-                held.append(chunk)
-                size += len(chunk)
                 done += len(chunk)
-                if size >= JOIN:
-                    yield from held[:-1]
-                    held, size = held[-1:], len(held[-1])
-        self._finish_stream(digest.digest(), done, cursors)
-        yield from held
+                yield strand, chunk
+        self._check_lengths(done, cursors)
 
     def _no_strand(self, number: int) -> FormatError:
         entry = self.sections.get(number)
@@ -59,14 +66,16 @@ class Container(Content):
             return UnsupportedError(f"braid: section {entry.name} has the unknown role {entry.role}")
         return FormatError(f"braid: section {number} is no strand (R10)")
 
-    def _finish_stream(self, digest: bytes, done: int, cursors: dict[int, "_Cursor"]) -> None:
-        if done != self.footer.stream_length:
-            raise FormatError(f"the stream has {done} bytes, the footer says {self.footer.stream_length} (R10)")
+    def _check_digest(self, digest: bytes) -> None:
         if digest != self.footer.stream_digest:
             raise IntegrityError(
                 f"the stream's SHA-256 is {digest.hex()}, expected {self.footer.stream_digest.hex()}: "
                 "what was written is not what was imported"
             )
+
+    def _check_lengths(self, done: int, cursors: dict[int, "_Cursor"]) -> None:
+        if done != self.footer.stream_length:
+            raise FormatError(f"the stream has {done} bytes, the footer says {self.footer.stream_length} (R10)")
         for number, cursor in cursors.items():
             if cursor.left:
                 raise FormatError(

@@ -75,6 +75,10 @@ class ContainerWriter:
         """Bytes of the stream so far."""
         return self._digest.length
 
+    def stream_digest(self) -> bytes:
+        """SHA-256 of the stream so far."""
+        return self._digest.digest()
+
     def section(self, name: str, *, bulk: bool = False) -> int:
         """Number of the strand of that name, made at its first use."""
         found = self._by_name.get(name)
