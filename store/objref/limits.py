@@ -23,6 +23,8 @@ class Limits(NamedTuple):
     """What one call hands out as bytes. Larger objects are read in ranges."""
     cache: int = 8 * MIB
     """Decoded blocks that a reader keeps."""
+    dictionaries: int = 8 * MIB
+    """Content of dictionaries that a reader keeps, beyond the last one."""
     seen_pages: int = 512 * KIB
     """Distinct pages that an import remembers (2 GiB of them, about 60 MB of memory)."""
     notes: int = 10_000

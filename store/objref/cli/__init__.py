@@ -130,6 +130,7 @@ def _complain(text: str, code: int) -> int:
 
 def _versions() -> str:
     from objref._version import library_versions, version
+    from objref.container.format import MAJOR, MINOR
 
     libraries = ", ".join(f"{name} {number}" for name, number in library_versions().items())
-    return f"objref {version()} ({libraries}; format 0.1; pure Python)"
+    return f"objref {version()} ({libraries}; format {MAJOR}.{MINOR}; pure Python)"

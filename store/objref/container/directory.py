@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.container import format as f
+from objref.container.blocks import content_size, decompress
 from objref.container.source import Source
 from objref.errors import FormatError, IntegrityError, LimitError
 from objref.limits import DEFAULT, Limits
@@ -34,10 +35,10 @@ class Directory:
         self.limits = limits
         length = source.length
         smallest = f.SUPERBLOCK.size + f.FOOTER.size
-        f.check_superblock(bytes(source.read(0, min(f.SUPERBLOCK.size, length))))
+        features = f.check_superblock(bytes(source.read(0, min(f.SUPERBLOCK.size, length))))
         if length < smallest:
             raise FormatError(f"{source.name}: {length} bytes have no room for a footer: it is torn (R2)")
-        self.footer = f.decode_footer(bytes(source.read(length - f.FOOTER.size, f.FOOTER.size)), length)
+        self.footer = f.decode_footer(bytes(source.read(length - f.FOOTER.size, f.FOOTER.size)), length, features)
         self._directory = self._read_directory()
         self._arrays = f.decode_arrays(self._directory)
         self._sections: dict[int, f.Section] | None = None
@@ -53,7 +54,16 @@ class Directory:
                 f"directory at offset {footer.directory_offset}: checksum {xxh3(data):016x}, "
                 f"expected {footer.directory_check:016x}"
             )
-        return memoryview(data)
+        return memoryview(data if footer.codec == f.RAW else self._unpacked(data))
+
+    def _unpacked(self, stored: bytes | memoryview) -> bytes:
+        """The content of a packed directory: small, whatever its frame states."""
+        where = f"directory at offset {self.footer.directory_offset}"
+        length = content_size(stored, where)
+        most = min(f.PACKED_DIRECTORY_MAX, self.limits.directory)
+        if length > most:
+            raise LimitError(f"{where}: packed, {length} bytes of content, limit {most}")
+        return decompress(stored, length, where)
 
     def _entries(self, what: int) -> Iterator[tuple[Any, ...]]:
         array, layout = self._arrays.get(what), f.ENTRY_STRUCTS[what]

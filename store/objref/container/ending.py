@@ -9,7 +9,7 @@ from objref.container import format as f
 from objref.container.output import Output
 from objref.container.section import GrowingSection
 
-__all__ = ["TableData", "piece_entries", "section_entry", "space_entry", "write_table"]
+__all__ = ["TableData", "piece_entries", "section_entry", "space_entry", "write_directory", "write_table"]
 
 SMALL_TABLE = 256 << 10
 
@@ -26,7 +26,7 @@ def section_entry(s: GrowingSection) -> bytes:
     """The directory's entry of a section."""
     flags = f.CRITICAL if s.role != f.STRAND else 0
     return f.SECTION_ENTRY.pack(
-        s.number, s.role, s.codec, s.block_log2, flags, 0, s.length, s.stored, f.encode_name(s.name)
+        s.number, s.role, s.codec, s.block_log2, flags, s.dictionary_number, s.length, s.stored, f.encode_name(s.name)
     )
 
 
@@ -56,6 +56,17 @@ def write_table(output: Output, table: TableData, level: int) -> bytes:
     output.write(data)
     check = _write_stripes(output, data) if length > f.STRIPE else xxh3(data)
     return f.TABLE_ENTRY.pack(what, table.owner, f.RAW, f.STRIPE_LOG2, 0, offset, length, length, check, 0)
+
+
+def write_directory(output: Output, arrays: dict[int, list[bytes]], packed: bool, level: int) -> tuple[bytes, int]:
+    """Write the directory, packed if it may be and shrinks. Returns what was written, and its codec."""
+    directory, codec = f.encode_directory(arrays), f.RAW
+    if packed and len(directory) <= SMALL_TABLE:
+        frame = ZstdCompressor(level=level).compress(directory)
+        if len(frame) < len(directory):
+            directory, codec = frame, f.ZSTD
+    output.write(directory)
+    return directory, codec
 
 
 def _write_stripes(output: Output, data: memoryview) -> int:

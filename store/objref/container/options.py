@@ -1,17 +1,19 @@
 """How a container is stored: what can be chosen, and which choices no reader would open."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 from zstandard import MAX_COMPRESSION_LEVEL
 
 from objref.container import format as f
 from objref.errors import UsageError
 
-__all__ = ["Options", "sound"]
+__all__ = ["PRESETS", "Options", "sound"]
 
 
 class Options(NamedTuple):
-    """How sections are stored. The defaults were chosen by measurement (docs/performance.md)."""
+    """How sections are stored. The defaults are the preset *fast*; all were chosen by measurement (docs/density.md)."""
 
     codec: str = "zstd"
     """"zstd", or "raw": nothing compressed, everything can be mapped."""
@@ -22,14 +24,52 @@ class Options(NamedTuple):
     """Blocks of sections that are read in long runs (unknown files, archives inside)."""
     page_block_log2: int = 14
     seen_pages: int = 512 << 10
+    pages: str = "zstd"
+    """"raw": memory pages as they are, aligned, to be mapped, whatever the codec of the rest."""
+    whole_log2: int = 18
+    """Blocks of sections that are still small (less than 1 MiB) when the image ends; no smaller than the others."""
+    dictionary_log2: int = 0
+    """Pages that become the dictionary of all pages, if it pays for itself; 0: none."""
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Options:
+        """The options of a preset, "fast", "small" or "smallest", with these changes.
+
+        >>> Options.preset("small", pages="raw").page_block_log2
+        16
+        """
+        found = PRESETS.get(name)
+        if found is None:
+            raise UsageError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
+        try:
+            return found._replace(**changes)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"options: {error}") from None
+
+
+PRESETS = {
+    "fast": Options(),
+    "small": Options(
+        level=9, page_level=3, block_log2=16, bulk_log2=18, page_block_log2=16, whole_log2=20, dictionary_log2=20
+    ),
+    "smallest": Options(
+        level=19, page_level=19, block_log2=16, bulk_log2=18, page_block_log2=16, whole_log2=20, dictionary_log2=22
+    ),
+}
+"""*fast*: small frames, quick to read at random. *small*: larger ones, and the first MiB of pages as a dictionary.
+*smallest*: for `repack`; an import with it takes minutes where the others take seconds."""
 
 
 def sound(options: Options) -> Options:
     """UsageError for options that would make a file that no reader opens."""
     if options.codec not in f.CODEC_NAMES:
         raise UsageError(f"codec must be one of {', '.join(f.CODEC_NAMES)}, not {options.codec!r}")
-    for name in ("block_log2", "bulk_log2", "page_block_log2"):
+    if options.pages not in f.CODEC_NAMES:
+        raise UsageError(f"pages must be one of {', '.join(f.CODEC_NAMES)}, not {options.pages!r}")
+    for name in ("block_log2", "bulk_log2", "page_block_log2", "whole_log2", "dictionary_log2"):
         log2 = getattr(options, name)
+        if name == "dictionary_log2" and log2 == 0:
+            continue
         if not f.BLOCK_LOG2_MIN <= log2 <= f.BLOCK_LOG2_MAX:
             raise UsageError(f"{name} must be {f.BLOCK_LOG2_MIN}…{f.BLOCK_LOG2_MAX}, not {log2}")
     for level in (options.level, options.page_level):
