@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from objref.importer import Options, Report, import_image
     from objref.limits import Limits
     from objref.object import Object, Reference
+    from objref.repacker import Repacked, repack_image
     from objref.space import Space
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "ObjrefError",
     "Options",
     "Reference",
+    "Repacked",
     "Report",
     "SourceError",
     "Space",
@@ -55,6 +57,7 @@ __all__ = [
     "export_image",
     "import_image",
     "open",
+    "repack_image",
 ]
 
 _HOMES = {
@@ -63,10 +66,12 @@ _HOMES = {
     "Object": "object",
     "Options": "importer",
     "Reference": "object",
+    "Repacked": "repacker",
     "Report": "importer",
     "Space": "space",
     "export_image": "exporter",
     "import_image": "importer",
+    "repack_image": "repacker",
 }
 
 

@@ -19,6 +19,7 @@ __all__ = ["VERBS", "build_parser", "main"]
 
 VERBS = {
     "import": ("importing", "put a checkpoint into one .objref file"),
+    "repack": ("repacking", "store an image in another way: smaller, or quicker to read"),
     "export": ("exporting", "give the original back, byte for byte"),
     "info": ("info", "what an image is, what is in it, what the import noticed"),
     "ls": ("listing", "list objects"),

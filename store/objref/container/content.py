@@ -3,21 +3,25 @@
 Safe for many threads: what is remembered is either there or not.
 """
 
+from __future__ import annotations
+
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from objref.container import format as f
 from objref.container.blocks import check_block, decode_block
-from objref.container.dictionary import Dictionary
 from objref.container.source import Source
 from objref.container.tables import Tables
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 from objref_index.columns import cast
+
+if TYPE_CHECKING:
+    from objref.container.dictionary import Dictionary
 
 __all__ = ["JOIN", "Content", "Trail", "slot_runs"]
 
@@ -125,6 +129,8 @@ class Content(Tables):
             if found is not None:
                 self._dictionaries.move_to_end(number)
                 return found
+        from objref.container.dictionary import Dictionary
+
         found = Dictionary(self._dictionary_content(section))
         with self._lock:
             self._dictionaries[number] = found

@@ -71,6 +71,13 @@ class Directory:
             for i in range(array.entries):
                 yield layout.unpack_from(self._directory, array.offset + i * array.entry_size)
 
+    def foreign_arrays(self) -> list[int]:
+        """Arrays that this version does not know, or whose entries are longer than those that it knows."""
+        count = f.DIRECTORY_HEAD.unpack_from(self._directory)[0]
+        places = range(f.DIRECTORY_HEAD.size, f.DIRECTORY_HEAD.size + f.ARRAY.size * count, f.ARRAY.size)
+        several = [f.ARRAY.unpack_from(self._directory, at) for at in places]
+        return [what for what, size, *_ in several if what not in f.ENTRY_STRUCTS or size != f.ENTRY_STRUCTS[what].size]
+
     def count(self, what: int) -> int:
         """How many entries an array has."""
         array = self._arrays.get(what)

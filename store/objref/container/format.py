@@ -32,7 +32,8 @@ STRAND, BRAID, PAGE_TABLE, PAGES, DICTIONARY = range(5)
 ROLE_NAMES = ("strand", "braid", "page table", "pages", "dictionary")
 RAW, ZSTD = range(2)
 CODEC_NAMES = ("raw", "zstd")
-CRITICAL = 1
+CRITICAL, BULK = 1, 2
+"""Flags of a section. Bulk: it is read in long runs, so its blocks may be larger."""
 SPACE_RUN, SPACE_CONTIGUOUS, SPACE_ALIAS = 1, 2, 4
 
 # Arrays of the directory.

@@ -17,6 +17,7 @@ class GrowingSection:
         self.number, self.name, self.role = number, name, role
         self.codec, self.block_log2 = codec, block_log2
         self.level = level
+        self.bulk = False
         self.learns = 0
         """Bytes that are awaited before the first blocks are cut, because they may become the dictionary."""
         self.dictionary: Dictionary | None = None

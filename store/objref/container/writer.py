@@ -82,12 +82,18 @@ class ContainerWriter:
         """Bytes of the stream so far."""
         return self._digest.length
 
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the stream so far."""
+        return self._digest.digest()
+
     def section(self, name: str, *, bulk: bool = False) -> int:
         """Number of the strand of that name, made at its first use."""
         found = self._by_name.get(name)
         if found is None:
             log2 = self.options.bulk_log2 if bulk else self.options.block_log2
             found = self._by_name[name] = self._new(name, f.STRAND, log2, self.options.level)
+            found.bulk = bulk
         return found.number
 
     def append(self, section: int, data: bytes | memoryview) -> int:
@@ -120,6 +126,11 @@ class ContainerWriter:
     def end_batch(self) -> None:
         """A place where a group may end: all that was appended belongs to whole records."""
         if self.stream_length - self._group_from >= GROUP:
+            self._end_group()
+
+    def end_group(self) -> None:
+        """A group ends here, however short it is: a repack keeps to the groups of its source."""
+        if self.stream_length > self._group_from:
             self._end_group()
 
     def _run(self, section: int, length: int) -> None:
