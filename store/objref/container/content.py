@@ -50,6 +50,8 @@ class Content(Tables):
         self._blocks: OrderedDict[tuple[int, int], bytes | memoryview] = OrderedDict()
         self._cached = 0
         self._dictionaries: OrderedDict[int, Dictionary] = OrderedDict()
+        self._looked_at: dict[tuple[int, int], bytearray] = {}
+        """Blocks of raw pieces that were checked to be looked at in place, a byte each."""
         self._lock = threading.Lock()
 
     # -- blocks --------------------------------------------------------------------------------------------
