@@ -11,12 +11,20 @@ from collections.abc import Iterable
 from threading import local
 from typing import Any
 
-from zstandard import DICT_TYPE_RAWCONTENT, ZstdCompressionDict, ZstdCompressor, ZstdDecompressor
+from zstandard import (
+    DICT_TYPE_RAWCONTENT,
+    STRATEGY_FAST,
+    ZstdCompressionDict,
+    ZstdCompressionParameters,
+    ZstdCompressor,
+    ZstdDecompressor,
+)
 
-__all__ = ["Dictionary", "cost", "learn", "saving"]
+__all__ = ["Dictionary", "cost", "learn", "own_level", "saving"]
 
 OVERHEAD = 256
 """Entries of a dictionary in trailer and directory."""
+SLOW, OWN_LEVEL = 3, 9
 
 
 class Dictionary:
@@ -27,7 +35,8 @@ class Dictionary:
         self._data = ZstdCompressionDict(content, dict_type=DICT_TYPE_RAWCONTENT)
         self.level = level
         if level:  # digested once, for all threads: of 4 MiB at level 19 it takes a second
-            self._data.precompute_compress(level=level)
+            self._parameters = _parameters(level, len(content))
+            self._data.precompute_compress(compression_params=self._parameters)
         self._local = local()
 
     def decompressor(self) -> ZstdDecompressor:
@@ -43,8 +52,17 @@ class Dictionary:
         known: dict[str, Any] = self._local.__dict__
         found: ZstdCompressor | None = known.get("compressor")
         if found is None:
-            found = known["compressor"] = ZstdCompressor(level=self.level, dict_data=self._data)
+            found = known["compressor"] = ZstdCompressor(compression_params=self._parameters, dict_data=self._data)
         return found
+
+
+def _parameters(level: int, length: int) -> ZstdCompressionParameters:
+    """zstd's quick levels keep so small a table that they forget most of a dictionary: one entry for each 8 bytes of it
+    makes a quick level nearly as dense as level 3, in two thirds of its time (docs/density.md)."""
+    if level >= SLOW:
+        return ZstdCompressionParameters.from_level(level)
+    table = max(min(length.bit_length() - 4, 22), 10)
+    return ZstdCompressionParameters.from_level(level, hash_log=table, min_match=6, strategy=STRATEGY_FAST)
 
 
 def learn(data: bytes | bytearray, block: int, level: int) -> Dictionary | None:
@@ -64,4 +82,9 @@ def saving(dictionary: Dictionary, blocks: Iterable[bytes | memoryview]) -> int:
 
 def cost(dictionary: Dictionary) -> int:
     """Bytes that a file is longer because it holds the dictionary."""
-    return len(ZstdCompressor(level=dictionary.level).compress(dictionary.content)) + OVERHEAD
+    return len(ZstdCompressor(level=own_level(dictionary.level)).compress(dictionary.content)) + OVERHEAD
+
+
+def own_level(level: int) -> int:
+    """At which level a dictionary is stored, if the blocks that need it have this one: it is stored but once."""
+    return max(level, OWN_LEVEL)

@@ -30,7 +30,8 @@ OBJECTS_MAX, REFERENCES_MAX = (1 << 31) - 1, (1 << 32) - 1
 
 STRAND, BRAID, PAGE_TABLE, PAGES, DICTIONARY = range(5)
 ROLE_NAMES = ("strand", "braid", "page table", "pages", "dictionary")
-RAW, ZSTD = range(2)
+RAW, ZSTD, STRIPED = range(3)
+"""STRIPED: tables only."""
 CODEC_NAMES = ("raw", "zstd")
 CRITICAL, BULK = 1, 2
 """Flags of a section. Bulk: it is read in long runs, so its blocks may be larger."""
@@ -76,6 +77,8 @@ TABLE_WORDS: dict[str, Word] = {
     "source roles": "B",
     "dangling": "Q",
 }
+
+WORD_BYTES = {"Q": 8, "I": 4, "B": 1}
 
 SUPERBLOCK_MAGIC = b"\x89ORF\r\n\x1a\n"
 GROUP_MAGIC = b"ORFGROUP"

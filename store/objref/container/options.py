@@ -26,6 +26,8 @@ class Options(NamedTuple):
     seen_pages: int = 512 << 10
     pages: str = "zstd"
     """"raw": memory pages as they are, aligned, to be mapped, whatever the codec of the rest."""
+    tables: str = "raw"
+    """Long tables of the index: "raw", or "packed" by stripes of 64 KiB."""
     whole_log2: int = 18
     """Blocks of sections that are still small (less than 1 MiB) when the image ends; no smaller than the others."""
     dictionary_log2: int = 0
@@ -35,7 +37,7 @@ class Options(NamedTuple):
     def preset(cls, name: str, **changes: Any) -> Options:
         """The options of a preset, "fast", "small" or "smallest", with these changes.
 
-        >>> Options.preset("small", pages="raw").page_block_log2
+        >>> Options.preset("small", pages="raw").block_log2
         16
         """
         found = PRESETS.get(name)
@@ -50,14 +52,21 @@ class Options(NamedTuple):
 PRESETS = {
     "fast": Options(),
     "small": Options(
-        level=9, page_level=3, block_log2=16, bulk_log2=18, page_block_log2=16, whole_log2=20, dictionary_log2=20
+        level=3, page_level=2, block_log2=16, bulk_log2=18, page_block_log2=18, whole_log2=20, tables="packed"
     ),
     "smallest": Options(
-        level=19, page_level=19, block_log2=16, bulk_log2=18, page_block_log2=16, whole_log2=20, dictionary_log2=22
+        level=19,
+        page_level=19,
+        block_log2=16,
+        bulk_log2=18,
+        page_block_log2=16,
+        whole_log2=20,
+        dictionary_log2=22,
+        tables="packed",
     ),
 }
-"""*fast*: small frames, quick to read at random. *small*: larger ones, and the first MiB of pages as a dictionary.
-*smallest*: for `repack`; an import with it takes minutes where the others take seconds."""
+"""*fast*: small frames, quick to read at random. *small*: larger ones, imported as quickly. *smallest*: for `repack`,
+with a dictionary of up to 4 MiB, so that blocks need not be large; it takes minutes where the others take seconds."""
 
 
 def sound(options: Options) -> Options:
@@ -66,6 +75,8 @@ def sound(options: Options) -> Options:
         raise UsageError(f"codec must be one of {', '.join(f.CODEC_NAMES)}, not {options.codec!r}")
     if options.pages not in f.CODEC_NAMES:
         raise UsageError(f"pages must be one of {', '.join(f.CODEC_NAMES)}, not {options.pages!r}")
+    if options.tables not in ("raw", "packed"):
+        raise UsageError(f"tables must be raw or packed, not {options.tables!r}")
     for name in ("block_log2", "bulk_log2", "page_block_log2", "whole_log2", "dictionary_log2"):
         log2 = getattr(options, name)
         if name == "dictionary_log2" and log2 == 0:

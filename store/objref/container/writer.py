@@ -18,7 +18,7 @@ from xxhash import xxh3_64_intdigest as xxh3
 from objref.container import format as f
 from objref.container.blocks import decompress
 from objref.container.compress import compress_all
-from objref.container.dictionary import Dictionary, learn
+from objref.container.dictionary import Dictionary, learn, own_level
 from objref.container.digest import StreamDigest
 from objref.container.ending import (
     TableData,
@@ -235,7 +235,7 @@ class ContainerWriter:
         made = self._known or learn(section.pending, section.block, section.level)
         if made is not None:
             log2 = max((len(made.content) - 1).bit_length(), f.BLOCK_LOG2_MIN)
-            own = self._new(f"{section.name} dictionary", f.DICTIONARY, log2, section.level)
+            own = self._new(f"{section.name} dictionary", f.DICTIONARY, log2, own_level(section.level))
             self._append(own, made.content)
             section.dictionary, section.dictionary_number = made, own.number
 
@@ -377,7 +377,10 @@ class ContainerWriter:
             f.SECTIONS: [section_entry(s) for s in self._sections],
             f.GROUPS: [f.GROUP_ENTRY.pack(*group) for group in self._groups],
             f.PIECES: piece_entries(self._pieces, self._piece_groups),
-            f.TABLES: [write_table(self._out, table, self.options.level) for table in tables],
+            f.TABLES: [
+                write_table(self._out, table, self.options.level, self._packed and self.options.tables == "packed")
+                for table in tables
+            ],
             f.SPACES: [space_entry(s) for s in spaces],
             f.KINDS: [f.KIND_ENTRY.pack(k.id, 0, 0, k.objects, k.bytes, f.encode_name(k.name)) for k in kinds],
             f.ROLES: [f.ROLE_ENTRY.pack(r.id, ord(r.strength), 0, 0, f.encode_name(r.name)) for r in roles],
