@@ -141,7 +141,7 @@ class Content(Tables):
         return found
 
     def _held(self) -> int:
-        return sum(len(d.content) for d in self._dictionaries.values())
+        return sum(d.length for d in self._dictionaries.values())
 
     def _dictionary_content(self, section: f.Section) -> bytes:
         entry, where = self.sections.get(section.dictionary), f"section {section.name}, dictionary {section.dictionary}"

@@ -31,7 +31,9 @@ class Dictionary:
     """A dictionary with what it needs to be used, on any thread. `level`: the one to compress at, if it is to."""
 
     def __init__(self, content: bytes, level: int = 0) -> None:
-        self.content = content
+        self.content = content if level else b""
+        """Only of one to compress with: a reader need not keep it twice."""
+        self.length = len(content)
         self._data = ZstdCompressionDict(content, dict_type=DICT_TYPE_RAWCONTENT)
         self.level = level
         if level:  # digested once, for all threads: of 4 MiB at level 19 it takes a second
@@ -65,11 +67,11 @@ def _parameters(level: int, length: int) -> ZstdCompressionParameters:
     return ZstdCompressionParameters.from_level(level, hash_log=table, min_match=6, strategy=STRATEGY_FAST)
 
 
-def learn(data: bytes | bytearray, block: int, level: int) -> Dictionary | None:
-    """The first bytes of a section as its dictionary, if that pays for itself. They are stored once more, in one frame,
-    and cost next to nothing as blocks, so it is known at once.
+def learn(data: bytes | bytearray, length: int, block: int, level: int) -> Dictionary | None:
+    """The first `length` bytes of a section as its dictionary, if that pays for itself. They are stored once more, in
+    one frame, and cost next to nothing as blocks, so it is known at once.
     """
-    made, view = Dictionary(bytes(data), level), memoryview(data)
+    made, view = Dictionary(bytes(data[:length]), level), memoryview(data)
     blocks = [view[at : at + block] for at in range(0, len(view), block)]
     return made if saving(made, blocks) > cost(made) else None
 

@@ -231,8 +231,8 @@ class ContainerWriter:
             self._store(self._batches.popleft())
 
     def _learn(self, section: GrowingSection) -> None:
+        made = self._known or learn(section.pending, section.learns, section.block, section.level)
         section.learns = 0
-        made = self._known or learn(section.pending, section.block, section.level)
         if made is not None:
             log2 = max((len(made.content) - 1).bit_length(), f.BLOCK_LOG2_MIN)
             own = self._new(f"{section.name} dictionary", f.DICTIONARY, log2, own_level(section.level))
