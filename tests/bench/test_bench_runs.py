@@ -54,3 +54,14 @@ def test_options(tmp_path: Path) -> None:
     making.write_files_image(tmp_path / "made", 1000)
     sizes = run("options.py", tmp_path, "--objects", "0", "--megabytes", "0", str(tmp_path / "made"))["sizes"]
     assert sizes["made"]["default"] < sizes["made"]["raw"]
+
+
+@pytest.mark.skipif(not (shutil.which("zstd") and shutil.which("tar")), reason="the peers are zstd and tar")
+def test_density(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OBJREF_CORPUS", raising=False)
+    plot = ["--plot", str(tmp_path / "density.svg")] if find_spec("matplotlib") else []
+    results = run("density.py", tmp_path, "--quick", "--megabytes", "2", "--rounds", "1", *plot)
+    sizes = results["sizes"]["tree"]
+    assert sizes["files"]["smallest"] < sizes["files"]["small"] < sizes["files"]["fast"] < sizes["files"]["raw pages"]
+    assert sum(sizes["parts"]["small"].values()) == sizes["files"]["small"]
+    assert results["targets"]["small: overhead on small images"]["reached"]
