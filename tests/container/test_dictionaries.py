@@ -289,5 +289,34 @@ def test_many_large_dictionaries_are_not_all_kept(tmp_path: Path) -> None:
 
 def test_options_that_no_reader_would_open() -> None:
     for size in (-1, 1, 11, 23):
-        with pytest.raises(objref.UsageError, match="dictionary_log2"):
-            container_writer.sound(Options(dictionary_log2=size))
+        for name in ("dictionary_log2", "record_dictionary_log2"):
+            with pytest.raises(objref.UsageError, match=name):
+                container_writer.sound(Options()._replace(**{name: size}))
+
+
+# -- strands ------------------------------------------------------------------------------------------------
+
+
+def with_strand(path: Path, data: bytes, step: int) -> bytes:
+    """A container of one strand, which comes `step` bytes at a time."""
+    with Output(path, replace=True) as output:
+        writer = ContainerWriter(output, Options(block_log2=12, record_dictionary_log2=14))
+        for at in range(0, len(data), step):
+            writer.append(writer.section("records"), data[at : at + step])
+        writer.finish([], [], [], [], 0, 0)
+        writer.close()
+        output.commit()
+    return path.read_bytes()
+
+
+def test_a_strand_of_a_mib_has_a_dictionary_if_that_pays(tmp_path: Path) -> None:
+    records, mixed = alike(260), noise(3, 260 * f.PAGE)
+    data = with_strand(tmp_path / "x", records, 10_000)
+    assert [s.length for s in dictionaries(data)] == [1 << 14]
+    assert len(data) < len(records) / 20
+    assert read(data) == records
+    assert with_strand(tmp_path / "x", records, 777) == data
+    for other in (mixed, records[: 1 << 19]):
+        data = with_strand(tmp_path / "x", other, 10_000)
+        assert dictionaries(data) == []
+        assert read(data) == other

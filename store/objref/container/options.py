@@ -30,6 +30,8 @@ class Options(NamedTuple):
     """Long tables of the index: "raw", or "packed" by stripes of 64 KiB."""
     whole_log2: int = 18
     """Blocks of sections that are still small (less than 1 MiB) when the image ends; no smaller than the others."""
+    record_dictionary_log2: int = 17
+    """First bytes of a strand that become the dictionary of its blocks, if it has a MiB and that pays; 0: none."""
     dictionary_log2: int = 0
     """Pages that become the dictionary of all pages, if it pays for itself; 0: none."""
 
@@ -77,9 +79,16 @@ def sound(options: Options) -> Options:
         raise UsageError(f"pages must be one of {', '.join(f.CODEC_NAMES)}, not {options.pages!r}")
     if options.tables not in ("raw", "packed"):
         raise UsageError(f"tables must be raw or packed, not {options.tables!r}")
-    for name in ("block_log2", "bulk_log2", "page_block_log2", "whole_log2", "dictionary_log2"):
+    for name in (
+        "block_log2",
+        "bulk_log2",
+        "page_block_log2",
+        "whole_log2",
+        "record_dictionary_log2",
+        "dictionary_log2",
+    ):
         log2 = getattr(options, name)
-        if name == "dictionary_log2" and log2 == 0:
+        if "dictionary" in name and log2 == 0:
             continue
         if not f.BLOCK_LOG2_MIN <= log2 <= f.BLOCK_LOG2_MAX:
             raise UsageError(f"{name} must be {f.BLOCK_LOG2_MIN}…{f.BLOCK_LOG2_MAX}, not {log2}")

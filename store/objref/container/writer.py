@@ -94,6 +94,8 @@ class ContainerWriter:
             log2 = self.options.bulk_log2 if bulk else self.options.block_log2
             found = self._by_name[name] = self._new(name, f.STRAND, log2, self.options.level)
             found.bulk = bulk
+            if found.codec == f.ZSTD and self.options.record_dictionary_log2:
+                found.learns = 1 << self.options.record_dictionary_log2
         return found.number
 
     def append(self, section: int, data: bytes | memoryview) -> int:
@@ -231,8 +233,11 @@ class ContainerWriter:
             self._store(self._batches.popleft())
 
     def _learn(self, section: GrowingSection) -> None:
-        made = self._known or learn(section.pending, section.learns, section.block, section.level)
-        section.learns = 0
+        length, section.learns = section.learns, 0
+        if section.role == f.STRAND and len(section.pending) < BATCH:
+            return  # most strands: less than a MiB in their first group
+        known = self._known if section.role == f.PAGES else None
+        made = known or learn(section.pending, length, section.block, section.level)
         if made is not None:
             log2 = max((len(made.content) - 1).bit_length(), f.BLOCK_LOG2_MIN)
             own = self._new(f"{section.name} dictionary", f.DICTIONARY, log2, own_level(section.level))
