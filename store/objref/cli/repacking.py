@@ -11,7 +11,7 @@ from objref.errors import UsageError
 HELP = """\
 Store an image in another way: the same objects, references, notes and stream.
 
-It takes its time: the preset smallest about a second for a megabyte of distinct
+It takes its time: the preset smallest some seconds for a megabyte of distinct
 pages. Index and content are read back from what was written before the file
 gets its name, and `objref info` says what it was packed from.
 """
