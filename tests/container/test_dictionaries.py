@@ -302,7 +302,7 @@ def with_strand(path: Path, data: bytes, step: int) -> bytes:
     with Output(path, replace=True) as output:
         writer = ContainerWriter(output, Options(block_log2=12, record_dictionary_log2=14))
         for at in range(0, len(data), step):
-            writer.append(writer.section("records"), data[at : at + step])
+            writer.append(writer.section("records of aällsorts"), data[at : at + step])
         writer.finish([], [], [], [], 0, 0)
         writer.close()
         output.commit()
@@ -312,7 +312,7 @@ def with_strand(path: Path, data: bytes, step: int) -> bytes:
 def test_a_strand_of_a_mib_has_a_dictionary_if_that_pays(tmp_path: Path) -> None:
     records, mixed = alike(260), noise(3, 260 * f.PAGE)
     data = with_strand(tmp_path / "x", records, 10_000)
-    assert [s.length for s in dictionaries(data)] == [1 << 14]
+    assert [(s.length, s.name) for s in dictionaries(data)] == [(1 << 14, "records of a dictionary")]
     assert len(data) < len(records) / 20
     assert read(data) == records
     assert with_strand(tmp_path / "x", records, 777) == data

@@ -240,7 +240,8 @@ class ContainerWriter:
         made = known or learn(section.pending, length, section.block, section.level)
         if made is not None:
             log2 = max((len(made.content) - 1).bit_length(), f.BLOCK_LOG2_MIN)
-            own = self._new(f"{section.name} dictionary", f.DICTIONARY, log2, own_level(section.level))
+            name = section.name.encode()[:13].decode(errors="ignore")  # names have 24 bytes
+            own = self._new(f"{name} dictionary", f.DICTIONARY, log2, own_level(section.level))
             self._append(own, made.content)
             section.dictionary, section.dictionary_number = made, own.number
 
