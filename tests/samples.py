@@ -214,14 +214,26 @@ def complaint(what: str, error: objref.ObjrefError) -> list[str]:
 # -- the forger -----------------------------------------------------------------------------------------------
 
 
+def unpacked(data: bytes) -> bytes:
+    """The same image with a directory that is not packed."""
+    container = Container(BytesSource(data))
+    footer, directory = container.footer, bytes(container._directory)
+    length = footer.directory_offset + len(directory) + f.FOOTER.size
+    plain = footer._replace(
+        directory_length=len(directory), directory_check=xxh3(directory), file_length=length, codec=f.RAW
+    )
+    return data[: footer.directory_offset] + directory + f.encode_footer(plain)
+
+
 class Forger:
     """Changes a container and makes all checksums right again. Mutable: `data` is what it works on.
 
-    It knows where things are from the genuine file, so whatever is changed stays where a reader looks for it.
+    It knows where things are from the genuine file, so whatever is changed stays where a reader looks for it. A packed
+    directory is unpacked first, so `genuine` is not always what was given.
     """
 
     def __init__(self, genuine: bytes) -> None:
-        self.genuine = genuine
+        self.genuine = genuine = unpacked(genuine)
         self.data = bytearray(genuine)
         container = Container(BytesSource(genuine))
         self.footer = container.footer

@@ -23,7 +23,7 @@ def raw() -> bytes:
 
 @pytest.fixture(scope="session", params=["zstd", "raw"])
 def tree(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A real dump, with both codecs."""
+    """A real dump, with both codecs, in blocks of 16 KiB."""
     path = tmp_path_factory.mktemp("verify") / "tree.objref"
-    objref.import_image(SAMPLE, path, options=objref.Options(codec=request.param))
+    objref.import_image(SAMPLE, path, options=objref.Options(codec=request.param, whole_log2=14))
     return path.read_bytes()

@@ -161,7 +161,7 @@ def r18(forger: Forger) -> None:
 
 SEALED: dict[str, Break] = {
     "R3": lambda o: o.put(8, "H", 1),
-    "R4": lambda o: o.put(12, "I", 1),
+    "R4": lambda o: o.put(12, "I", 2),
     "R5": r5,
     "R6": r6,
     "R8": r8,

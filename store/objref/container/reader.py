@@ -1,13 +1,14 @@
 """Reading a container: nothing is read before it is needed, nothing is used before it is checked.
 
-Its layers, each upon the one before: directory, tables, content, and here the stream that they were made from.
+Its layers, each upon the one before: directory, tables, content, views, and here the stream that they were made from.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from objref.container import format as f
-from objref.container.content import JOIN, Content, Trail
+from objref.container.content import JOIN, Trail
+from objref.container.views import Views
 from objref.errors import FormatError, IntegrityError, UnsupportedError
 from objref_index import KeyTable
 from objref_index.columns import cast
@@ -15,7 +16,7 @@ from objref_index.columns import cast
 __all__ = ["Container", "Trail"]
 
 
-class Container(Content):
+class Container(Views):
     """An open container. What it remembers is bounded by `limits.cache`, but for trailers and tables."""
 
     def braid(self) -> Iterator[tuple[int, int]]:
@@ -27,15 +28,9 @@ class Container(Content):
                         for run in cast(chunk, "Q"):
                             yield run >> 48, run & f.ADDRESS_MASK
 
-    def stream(self) -> Iterator[bytes | memoryview]:
-        """The stream, in order. Ends in IntegrityError when its digest differs: the last chunk is not handed
-        out before."""
-        import hashlib
-
-        digest, done = hashlib.sha256(), 0
+    def runs(self) -> Iterator[tuple[int, bytes | memoryview]]:
+        """The stream, in order, each chunk with its strand. Its digest is the caller's business."""
         cursors = {s.id: _Cursor(self, s) for s in self.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)}
-        held: list[bytes | memoryview] = []
-        size = 0
         for strand, length in self.braid():
             cursor = cursors.get(strand)
             if cursor is None:
@@ -43,14 +38,29 @@ class Container(Content):
             if length % cursor.unit:
                 raise FormatError(f"braid: {length} bytes of pages are not whole pages (R11)")
             for chunk in cursor.take(length):
-                digest.update(chunk)
-                held.append(chunk)
-                size += len(chunk)
-                done += len(chunk)
-                if size >= JOIN:
-                    yield from held[:-1]
-                    held, size = held[-1:], len(held[-1])
-        self._finish_stream(digest.digest(), done, cursors)
+                yield strand, chunk
+        for number, cursor in cursors.items():
+            if cursor.left:
+                raise FormatError(
+                    f"section {self.sections[number].name}: {cursor.left} bytes are not in the braid (R10)"
+                )
+
+    def stream(self) -> Iterator[bytes | memoryview]:
+        """The stream, in order. Ends in IntegrityError when its digest differs: the last chunk is not handed
+        out before."""
+        import hashlib
+
+        digest, done, size = hashlib.sha256(), 0, 0
+        held: list[bytes | memoryview] = []
+        for _, chunk in self.runs():
+            digest.update(chunk)
+            held.append(chunk)
+            size += len(chunk)
+            done += len(chunk)
+            if size >= JOIN:
+                yield from held[:-1]
+                held, size = held[-1:], len(held[-1])
+        self._finish_stream(digest.digest(), done)
         yield from held
 
     def _no_strand(self, number: int) -> FormatError:
@@ -59,7 +69,7 @@ class Container(Content):
             return UnsupportedError(f"braid: section {entry.name} has the unknown role {entry.role}")
         return FormatError(f"braid: section {number} is no strand (R10)")
 
-    def _finish_stream(self, digest: bytes, done: int, cursors: dict[int, "_Cursor"]) -> None:
+    def _finish_stream(self, digest: bytes, done: int) -> None:
         if done != self.footer.stream_length:
             raise FormatError(f"the stream has {done} bytes, the footer says {self.footer.stream_length} (R10)")
         if digest != self.footer.stream_digest:
@@ -67,11 +77,6 @@ class Container(Content):
                 f"the stream's SHA-256 is {digest.hex()}, expected {self.footer.stream_digest.hex()}: "
                 "what was written is not what was imported"
             )
-        for number, cursor in cursors.items():
-            if cursor.left:
-                raise FormatError(
-                    f"section {self.sections[number].name}: {cursor.left} bytes are not in the braid (R10)"
-                )
 
     def quick(self, space: f.SpaceEntry, keys: KeyTable) -> Callable[[Any], bytes | None] | None:
         """No shorter way from keys to bytes than through tables and blocks."""

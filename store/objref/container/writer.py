@@ -19,8 +19,16 @@ from xxhash import xxh3_64_intdigest as xxh3
 from objref.container import format as f
 from objref.container.blocks import decompress
 from objref.container.compress import compress_all
+from objref.container.dictionary import Dictionary, learn, own_level
 from objref.container.digest import StreamDigest
-from objref.container.ending import TableData, piece_entries, section_entry, space_entry, write_table
+from objref.container.ending import (
+    TableData,
+    piece_entries,
+    section_entry,
+    space_entry,
+    write_directory,
+    write_table,
+)
 from objref.container.options import Options, sound
 from objref.container.output import Sink
 from objref.container.pages import PageTable
@@ -45,7 +53,8 @@ IN_FLIGHT = 4
 class ContainerWriter:
     """Writes one container to a Sink, an `Output` or what stands for one. Mutable; unusable after its first error."""
 
-    def __init__(self, output: Sink, options: Options | None = None) -> None:
+    def __init__(self, output: Sink, options: Options | None = None, dictionary: Dictionary | None = None) -> None:
+        """`dictionary`: that of the pages, if it is known beforehand, made for their level."""
         self.options = sound(options or Options())
         self._out = output
         self._sections: list[GrowingSection] = []
@@ -62,7 +71,9 @@ class ContainerWriter:
         self._open: GrowingSection | None = None
         self._batches: deque[Batch] = deque()
         self._executor: ThreadPoolExecutor | None = None
-        output.write(f.encode_superblock())
+        self._known = dictionary
+        self._packed = self.options.codec != "raw"
+        output.write(f.encode_superblock(f.PACKED_DIRECTORY if self._packed else 0))
         self._braid_section: GrowingSection | None = None
         self._page_table: GrowingSection | None = None
         self._pages: GrowingSection | None = None
@@ -75,12 +86,20 @@ class ContainerWriter:
         """Bytes of the stream so far."""
         return self._digest.length
 
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the stream so far."""
+        return self._digest.digest()
+
     def section(self, name: str, *, bulk: bool = False) -> int:
         """Number of the strand of that name, made at its first use."""
         found = self._by_name.get(name)
         if found is None:
             log2 = self.options.bulk_log2 if bulk else self.options.block_log2
             found = self._by_name[name] = self._new(name, f.STRAND, log2, self.options.level)
+            found.bulk = bulk
+            if found.codec == f.ZSTD and self.options.record_dictionary_log2:
+                found.learns = 1 << self.options.record_dictionary_log2
         return found.number
 
     def append(self, section: int, data: bytes | memoryview) -> int:
@@ -115,6 +134,11 @@ class ContainerWriter:
         if self.stream_length - self._group_from >= GROUP:
             self._end_group()
 
+    def end_group(self) -> None:
+        """A group ends here, however short it is: a repack keeps to the groups of its source."""
+        if self.stream_length > self._group_from:
+            self._end_group()
+
     def _run(self, section: int, length: int) -> None:
         runs = self._runs
         if runs and runs[-1] >> 48 == section:
@@ -128,6 +152,8 @@ class ContainerWriter:
         options = self.options
         self._page_table = self._new("page-table", f.PAGE_TABLE, options.block_log2, options.level)
         self._pages = self._new("page-data", f.PAGES, options.page_block_log2, options.page_level)
+        if self._pages.codec == f.ZSTD and options.dictionary_log2:
+            self._pages.learns = 1 << options.dictionary_log2
 
     def _append_new_pages(self, data: memoryview) -> int:
         assert self._pages is not None  # for mypy: made with the page table
@@ -165,7 +191,8 @@ class ContainerWriter:
 
     def _read_back(self, place: int, length: int) -> bytes:
         stored = self._out.read(place >> 24, place & 0xFFFFFF)
-        return stored if len(stored) == length else decompress(stored, length, "page read back")
+        assert self._pages is not None  # for mypy: pages were stored
+        return stored if len(stored) == length else decompress(stored, length, "page read back", self._pages.dictionary)
 
     # -- blocks and pieces ---------------------------------------------------------------------------------
 
@@ -173,7 +200,8 @@ class ContainerWriter:
         if len(self._sections) == 0xFFFE:
             raise LimitError("more than 65534 sections")
         f.encode_name(name)  # while it can still be told who asked
-        codec = f.RAW if self.options.codec == "raw" and role != f.BRAID else f.ZSTD
+        chosen = self.options.pages if role == f.PAGES else self.options.codec
+        codec = f.RAW if "raw" in (self.options.codec, chosen) and role != f.BRAID else f.ZSTD
         section = GrowingSection(len(self._sections) + 1, name, role, codec, block_log2, level)
         self._sections.append(section)
         return section
@@ -183,23 +211,43 @@ class ContainerWriter:
         section.next += len(data)
         section.length += len(data)
         # Always the same bytes at once, however they came: where pieces end must not depend on read sizes.
-        batch, rest = max(BATCH, section.block), memoryview(data)
+        batch, rest = max(BATCH, section.block, section.learns), memoryview(data)
         while (room := batch - len(section.pending)) <= len(rest):
             section.pending += rest[:room]
             rest = rest[room:]
             self._compress(section)
+            batch = max(BATCH, section.block)
         section.pending += rest
         return address
 
     def _compress(self, section: GrowingSection) -> None:
         """Hand over the pending bytes. What is stored keeps its order: a few batches later, one by one."""
+        if section.learns:
+            self._learn(section)
         content, section.pending = section.pending, bytearray()
         view = memoryview(content)
         blocks = [view[at : at + section.block] for at in range(0, len(content), section.block)]
-        frames = None if section.codec == f.RAW else self._threads.submit(compress_all, section.level, blocks)
+        frames = (
+            None
+            if section.codec == f.RAW
+            else self._threads.submit(compress_all, section.level, blocks, section.dictionary)
+        )
         self._batches.append(Batch(section, content, blocks, frames))
         while len(self._batches) > IN_FLIGHT:
             self._store(self._batches.popleft())
+
+    def _learn(self, section: GrowingSection) -> None:
+        length, section.learns = section.learns, 0
+        if section.role == f.STRAND and len(section.pending) < BATCH:
+            return  # most strands: less than a MiB in their first group
+        known = self._known if section.role == f.PAGES else None
+        made = known or learn(section.pending, length, section.block, section.level)
+        if made is not None:
+            log2 = max((len(made.content) - 1).bit_length(), f.BLOCK_LOG2_MIN)
+            name = section.name.encode()[:13].decode(errors="ignore")  # names have 24 bytes
+            own = self._new(f"{name} dictionary", f.DICTIONARY, log2, own_level(section.level))
+            self._append(own, made.content)
+            section.dictionary, section.dictionary_number = made, own.number
 
     @property
     def _threads(self) -> ThreadPoolExecutor:
@@ -255,7 +303,8 @@ class ContainerWriter:
             self._write(section)
         if section.piece_length:
             piece = f.Piece(
-                section.number, section.role, section.codec, section.block_log2, 0, section.piece_address,
+                section.number, section.role, section.codec, section.block_log2, section.dictionary_number,
+                section.piece_address,
                 section.piece_length, section.offset, len(section.ends), 0, section.name,
             )  # fmt: skip
             self._group_pieces.append((piece, section.ends, section.checks))
@@ -270,7 +319,7 @@ class ContainerWriter:
 
     def _end_group(self) -> None:
         self._braid()
-        for section in self._sections:
+        for section in self._sections:  # a dictionary may join them on the way
             if section.pending:
                 self._compress(section)
         while self._batches:
@@ -340,26 +389,38 @@ class ContainerWriter:
         references: int,
     ) -> f.Footer:
         """Write tables, directory and footer. The output still has to be committed."""
+        if not self._groups:
+            self._enlarge()
         if self.stream_length > self._group_from or not self._groups:
             self._end_group()
         arrays = {
             f.SECTIONS: [section_entry(s) for s in self._sections],
             f.GROUPS: [f.GROUP_ENTRY.pack(*group) for group in self._groups],
             f.PIECES: piece_entries(self._pieces, self._piece_groups),
-            f.TABLES: [write_table(self._out, table, self.options.level) for table in tables],
+            f.TABLES: [
+                write_table(self._out, table, self.options.level, self._packed and self.options.tables == "packed")
+                for table in tables
+            ],
             f.SPACES: [space_entry(s) for s in spaces],
             f.KINDS: [f.KIND_ENTRY.pack(k.id, 0, 0, k.objects, k.bytes, f.encode_name(k.name)) for k in kinds],
             f.ROLES: [f.ROLE_ENTRY.pack(r.id, ord(r.strength), 0, 0, f.encode_name(r.name)) for r in roles],
         }
-        directory = f.encode_directory(arrays)
         offset = self._out.position
-        self._out.write(directory)
+        directory, codec = write_directory(self._out, arrays, self._packed, self.options.level)
         footer = f.Footer(
             offset, len(directory), xxh3(directory), self._digest.digest(), self.stream_length, objects, references,
-            self._out.position + f.FOOTER.size, len(self._groups), self._groups[-1].check,
+            self._out.position + f.FOOTER.size, len(self._groups), self._groups[-1].check, codec,
         )  # fmt: skip
         self._out.write(f.encode_footer(footer))
         return footer
+
+    def _enlarge(self) -> None:
+        """The image ends within its first group: what is small and not yet cut gets larger blocks."""
+        self._braid()
+        for section in self._sections:
+            if section.codec == f.ZSTD and section.length == len(section.pending):
+                log2 = min(max(len(section.pending) - 1, 0).bit_length(), self.options.whole_log2)
+                section.block_log2 = max(section.block_log2, log2)
 
     def close(self) -> None:
         """Let go of the threads."""

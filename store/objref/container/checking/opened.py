@@ -61,14 +61,15 @@ class Checked(Container):
         self._recent: OrderedDict[int, Trail] = OrderedDict()
         super().__init__(source, limits)
 
-    def _check_front(self) -> None:
+    def _check_front(self) -> int:
         try:
-            super()._check_front()
+            return super()._check_front()
         except UnsupportedError:  # nobody knows where its footer is
             raise
         except FormatError as error:
             found = finding_of("superblock", "offset 0", error)
             self.findings.add(found._replace(text=found.text.removeprefix(f"{self.source.name}: ")))
+            return f.PACKED_DIRECTORY  # what it would have said: whether one is packed shows by itself
 
     @property
     def group_count(self) -> int:
