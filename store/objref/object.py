@@ -146,7 +146,7 @@ class Object:
         return [b"".join(self._read_extent(e, 0, e.length)) for e in extents]
 
     def places(self) -> list[tuple[int, int]]:
-        """(offset, length) in the file of all its bytes, in order, holes left out. They are checked.
+        """(offset, length) in the file of all its bytes, in order, holes and zero pages left out. They are checked.
 
         UsageError where bytes do not lie in the file as they are: in a container that packs them.
         """

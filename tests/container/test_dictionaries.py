@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import tracemalloc
 from pathlib import Path
 
 import pytest
 import zstandard
-from samples import Forger
+from samples import Forger, alike, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,17 +25,6 @@ from objref.errors import FormatError, IntegrityError, UnsupportedError
 from objref.limits import DEFAULT
 
 LEARNING = Options(block_log2=12, page_block_log2=12, whole_log2=12, dictionary_log2=15)
-
-
-def noise(seed: int, length: int) -> bytes:
-    """Bytes that nothing shrinks."""
-    return hashlib.shake_128(b"%d" % seed).digest(length)
-
-
-def alike(count: int, seed: int = 0) -> bytes:
-    """Pages that share most with each other and nothing with themselves: one alone does not shrink."""
-    common = noise(seed, f.PAGE - 64)
-    return b"".join(common + noise(1000 + i, 64) for i in range(count))
 
 
 def unlike(count: int) -> bytes:

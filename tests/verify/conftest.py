@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 import pytest
-from samples import SAMPLE, small_image
+from samples import SAMPLE, dense_image, small_image
 
 import objref
 
@@ -19,6 +19,12 @@ def packed() -> bytes:
 def raw() -> bytes:
     """Three groups, nothing compressed, so every content can be forged."""
     return small_image("raw", groups=True, plain_tables=True)
+
+
+@pytest.fixture(scope="session")
+def dense() -> bytes:
+    """Two groups, with a dictionary, packed tables of several stripes and a packed directory: 25 KB."""
+    return dense_image()
 
 
 @pytest.fixture(scope="session", params=["zstd", "raw"])

@@ -16,7 +16,7 @@ from objref.container import format as f
 from objref.container.blocks import check_block, decode_block
 from objref.container.source import Source
 from objref.container.tables import Tables
-from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError, UsageError
+from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 from objref_index.columns import cast
 
@@ -118,7 +118,7 @@ class Content(Tables):
         where = f"section {section.name}, block {key[1]}, offset {offset}"
         if section.codec not in (f.RAW, f.ZSTD):
             raise UnsupportedError(f"{where}: codec {section.codec}")
-        dictionary = self.dictionary(section) if section.dictionary else None
+        dictionary = self.dictionary(section) if section.dictionary and stored != length else None
         content = decode_block(self.source.read(offset, stored), length, check, where, dictionary)
         self._remember(key, content)
         return content
@@ -197,25 +197,6 @@ class Content(Tables):
             raise LimitError(f"{length} bytes at once, limit {self.limits.read}: read a range")
         parts = list(self.chunks(section, address, length))
         return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def places(self, section: int, address: int, length: int) -> Iterator[tuple[int, int]]:
-        """(offset, length) in the file of these bytes, run by run, checked. UsageError where they do not lie in it as
-        they are."""
-        entry = self.sections.get(section)
-        if entry is None or entry.role != f.STRAND or entry.codec != f.RAW:
-            name = section if entry is None else entry.name
-            raise UsageError(
-                f"section {name} is packed: only in what `objref index` or `objref import --compress none` made do "
-                "bytes have a place"
-            )
-        while length:
-            piece = self.find_piece(section, address)
-            inside = address - piece.address
-            part = min(length, piece.length - inside)
-            self.check_blocks(entry, piece, inside, inside + part)
-            yield piece.offset + inside, part
-            address += part
-            length -= part
 
     def _page_chunks(self, table: f.Section, address: int, length: int) -> Iterator[bytes | memoryview]:
         """Pages by page address: number * PAGE + offset in the page."""

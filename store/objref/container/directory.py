@@ -40,11 +40,11 @@ class Directory:
     def _open(self) -> None:
         length = self.source.length
         smallest = f.SUPERBLOCK.size + f.FOOTER.size
-        features = self._check_front()
+        self.features = self._check_front()
         if length < smallest:
             raise FormatError(f"{self.source.name}: {length} bytes have no room for a footer: it is torn (R2)")
         footer = bytes(self.source.read(length - f.FOOTER.size, f.FOOTER.size))
-        self.footer = f.decode_footer(footer, length, features)
+        self.footer = f.decode_footer(footer, length, self.features)
         self._directory = self._read_directory()
         self._arrays = f.decode_arrays(self._directory)
 

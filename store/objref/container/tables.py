@@ -110,6 +110,8 @@ class Tables(Directory):
         found: list[memoryview] = []
 
         def load(k: int) -> bytes | memoryview:
+            if k >= stripes:
+                raise FormatError(f"{where}: no stripe {k} of {stripes} (R20)")
             if not found:
                 found.append(cast(self._checked(f"{where}: its stripes", at, stripes * 16, entry.check), "Q"))
             start, end, check = (found[0][k - 1] if k else 0), found[0][k], found[0][stripes + k]

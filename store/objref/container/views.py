@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from objref.container import format as f
 from objref.container.content import Content, slot_runs
 from objref.container.source import BytesSource, MapSource
+from objref.errors import UsageError
 
 __all__ = ["Views"]
 
@@ -26,6 +27,40 @@ class Views(Content):
         piece, start = place
         self._check_once(piece, start, start + length)
         return memoryview(self.source.read(piece.offset + start, length))
+
+    def places(self, section: int, address: int, length: int) -> Iterator[tuple[int, int]]:
+        """(offset, length) in the file of these bytes, run by run, checked. Zero pages, which are stored nowhere, are
+        left out. UsageError where bytes do not lie in the file as they are."""
+        entry = self.sections.get(section)
+        if entry is not None and entry.role == f.PAGE_TABLE:
+            for slot, start, stop in self._of_slots(entry, address, length):
+                if slot != f.ZERO_PAGE:
+                    yield from self._places(self._page_section, (slot << f.PAGE_LOG2) + start, stop - start)
+        else:
+            yield from self._places(entry, address, length)
+
+    def _places(self, entry: f.Section | None, address: int, length: int) -> Iterator[tuple[int, int]]:
+        if entry is None or entry.role not in (f.STRAND, f.PAGES) or entry.codec != f.RAW:
+            raise UsageError(
+                f"section {entry.name if entry else 0} is packed: only in what `objref index` or `objref import "
+                "--compress none` made do bytes have a place, and those of pages after `--pages raw`, too"
+            )
+        while length:
+            piece = self.find_piece(entry.id, address)
+            inside = address - piece.address
+            part = min(length, piece.length - inside)
+            self.check_blocks(entry, piece, inside, inside + part)
+            yield piece.offset + inside, part
+            address += part
+            length -= part
+
+    def _of_slots(self, table: f.Section, address: int, length: int) -> Iterator[tuple[int, int, int]]:
+        """(slot, start, stop) of each run of pages: its bytes start…stop-1, counted from its first slot."""
+        start = address & (f.PAGE - 1)
+        for slot, count in self._runs_of_slots(table, address >> f.PAGE_LOG2, -(-(start + length) // f.PAGE)):
+            stop = min(count << f.PAGE_LOG2, start + length)
+            yield slot, start, stop
+            start, length = 0, length - (stop - start)
 
     def _together(self, section: int, address: int, length: int) -> tuple[f.PieceEntry, int] | None:
         """The raw piece that holds all of these bytes, and where they begin in it."""
