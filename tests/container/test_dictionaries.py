@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import objref
 from objref.container import format as f
+from objref.container import piece_writer
 from objref.container import writer as container_writer
 from objref.container.blocks import decompress
 from objref.container.dictionary import Dictionary
@@ -108,7 +109,7 @@ def test_repeats_are_found_in_what_was_packed_with_a_dictionary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The writer reads pages back from its own file."""
-    monkeypatch.setattr(container_writer, "BATCH", 8192)
+    monkeypatch.setattr(piece_writer, "BATCH", 8192)
     monkeypatch.setattr(container_writer, "READ_BACK_BLOCKS", 1)
     parts = [alike(20), alike(20), alike(20)]
     data = written(tmp_path / "x", parts)
