@@ -7,12 +7,14 @@ thousand bytes, so that a test can try every one of them.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import struct
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,28 @@ def small_events(items: int = 5) -> Iterator[ev.Event]:
     yield ev.Edges(0, sources, roles, array("H", [ITEM, THING, ITEM, MEM]), u64(11, 5, 4711, 7))
 
 
+def noise(seed: int, length: int) -> bytes:
+    """Bytes that nothing shrinks."""
+    return hashlib.shake_128(b"%d" % seed).digest(length)
+
+
+def alike(count: int, seed: int = 0) -> bytes:
+    """Pages that share most with each other and nothing with themselves: one alone does not shrink."""
+    common = noise(seed, f.PAGE - 64)
+    return b"".join(common + noise(1000 + i, 64) for i in range(count))
+
+
+def dense_events(items: int = 9000) -> Iterator[ev.Event]:
+    """Pages that a dictionary makes small, before and behind so many objects that their tables have several stripes."""
+    yield ev.Pages(memoryview(alike(12)), (2,))
+    yield ev.Run("items", b"0123456789ab" * items, (ev.Part(1, 0, 12 * items),))
+    yield ev.Objects(ITEM, 0, u64(*range(0, 3 * items, 3)), u64(*range(0, 12 * items, 12)), u64(*[12] * items))
+    yield ev.Pages(memoryview(alike(24)[12 * f.PAGE :] + page(0)), (2,))
+    yield ev.Whole(MEMBER, 0, b"items.img", 1)
+    yield ev.Whole(MEMBER, 0, b"pages.img", 2)
+    yield ev.Derived(MEM, 0, 7, True, u64(0x1000), u64(2), u64(0), u64(25 * f.PAGE))
+
+
 def write_events(
     path: Path,
     events: Sequence[ev.Event],
@@ -120,6 +144,20 @@ def small_image(codec: str = "zstd", *, groups: bool = False, plain_tables: bool
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "small.objref"
             write_events(path, list(small_events()), Options(codec=codec, block_log2=12, page_block_log2=12))
+            return path.read_bytes()
+    finally:
+        container_writer.GROUP, ending.SMALL_TABLE = saved
+
+
+def dense_image() -> bytes:
+    """An image in two groups with a dictionary of 16 KiB, packed tables of several stripes and a packed directory."""
+    saved = container_writer.GROUP, ending.SMALL_TABLE
+    container_writer.GROUP, ending.SMALL_TABLE = 65536, 8192
+    options = Options(block_log2=12, page_block_log2=12, whole_log2=12, dictionary_log2=14, tables="packed")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "dense.objref"
+            write_events(path, list(dense_events()), options)
             return path.read_bytes()
     finally:
         container_writer.GROUP, ending.SMALL_TABLE = saved
@@ -214,14 +252,26 @@ def complaint(what: str, error: objref.ObjrefError) -> list[str]:
 # -- the forger -----------------------------------------------------------------------------------------------
 
 
+def unpacked(data: bytes) -> bytes:
+    """The same image with a directory that is not packed."""
+    container = Container(BytesSource(data))
+    footer, directory = container.footer, bytes(container._directory)
+    length = footer.directory_offset + len(directory) + f.FOOTER.size
+    plain = footer._replace(
+        directory_length=len(directory), directory_check=xxh3(directory), file_length=length, codec=f.RAW
+    )
+    return data[: footer.directory_offset] + directory + f.encode_footer(plain)
+
+
 class Forger:
     """Changes a container and makes all checksums right again. Mutable: `data` is what it works on.
 
-    It knows where things are from the genuine file, so whatever is changed stays where a reader looks for it.
+    It knows where things are from the genuine file, so whatever is changed stays where a reader looks for it. A packed
+    directory is unpacked first, so `genuine` is not always what was given.
     """
 
     def __init__(self, genuine: bytes) -> None:
-        self.genuine = genuine
+        self.genuine = genuine = unpacked(genuine)
         self.data = bytearray(genuine)
         container = Container(BytesSource(genuine))
         self.footer = container.footer
@@ -274,7 +324,18 @@ class Forger:
                     check = self._sum(table.offset + k, min(f.STRIPE, table.length - k))
                     self.put(start + k // f.STRIPE * 8, "Q", check)
                 length = -(-table.length // f.STRIPE) * 8
+            if table.codec == f.STRIPED:
+                start, length = self._seal_stripes(table)
             self.put(self.entry(f.TABLES, i) + 32, "Q", self._sum(start, length))
+
+    def _seal_stripes(self, table: f.TableEntry) -> tuple[int, int]:
+        """Seals packed stripes, as far as their ends are sound; returns (start, length) of what is said of them."""
+        stripes, at = -(-table.length // f.STRIPE), -(-(table.offset + table.stored) // 8) * 8
+        ends = (0, *struct.unpack_from(f"<{stripes}Q", self.data, at))
+        for k, (start, end) in enumerate(pairwise(ends)):
+            if start < end <= table.stored:
+                self.put(at + 8 * (stripes + k), "Q", self._sum(table.offset + start, end - start))
+        return at, 16 * stripes
 
     def _seal_blocks(self) -> None:
         for piece in self.pieces:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import strategies as st
 
 from objref.container import format as f
-from objref.container import writer as container_writer
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options
 
-SMALL = {"GROUP": 40_000, "PIECE_BUFFER": 8192, "BATCH": 8192, "READ_BACK_BLOCKS": 2, "IN_FLIGHT": 2}
+SMALL = {"writer.GROUP": 40_000, "piece_writer.PIECE_BUFFER": 8192, "piece_writer.BATCH": 8192,
+         "writer.READ_BACK_BLOCKS": 2, "piece_writer.IN_FLIGHT": 2}  # fmt: skip
 """So that a few hundred KB make several groups and many pieces, and pages are read back from the file."""
 
 
@@ -72,7 +72,7 @@ def write(steps: Sequence[Step], options: Options | None = None) -> Written:
     stream, places = [], []
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         for name, value in SMALL.items():
-            patch.setattr(container_writer, name, value)
+            patch.setattr(f"objref.container.{name}", value)
         path = Path(folder) / "x"
         with Output(path) as output:
             writer = ContainerWriter(output, options)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from objref.importer import Options, Report, import_image
     from objref.limits import Limits
     from objref.object import Object, Reference
+    from objref.repacker import Repacked, repack_image
     from objref.restore import Maker, Restored
     from objref.sidecar.indexing import index_file
     from objref.space import Space
@@ -57,6 +58,7 @@ __all__ = [
     "ObjrefError",
     "Options",
     "Reference",
+    "Repacked",
     "Report",
     "RestoreError",
     "Restored",
@@ -70,6 +72,7 @@ __all__ = [
     "import_image",
     "index_file",
     "open",
+    "repack_image",
     "verify_image",
 ]
 
@@ -82,14 +85,16 @@ _HOMES = {
     "Object": "object",
     "Options": "importer",
     "Reference": "object",
+    "Repacked": "repacker",
     "Report": "importer",
     "Restored": "restore",
     "Space": "space",
     "convert_stream": "converter",
     "export_image": "exporter",
     "import_image": "importer",
-    "verify_image": "verify",
     "index_file": "sidecar.indexing",
+    "repack_image": "repacker",
+    "verify_image": "verify",
 }
 
 

@@ -63,6 +63,9 @@ class Backing(Protocol):
     def chunks(self, section: int, address: int, length: int) -> Iterator[bytes | memoryview]:
         """The same, block by block."""
 
+    def view(self, section: int, address: int, length: int) -> memoryview:
+        """The same where it lies in the file, if it lies there as it is and is mapped; else a copy."""
+
     def places(self, section: int, address: int, length: int) -> Iterator[tuple[int, int]]:
         """(offset, length) in the file of these bytes, run by run, checked; UsageError where they are packed."""
 

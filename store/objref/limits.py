@@ -25,6 +25,8 @@ class Limits(NamedTuple):
     """Decoded blocks that a reader keeps."""
     tree: int = 1 << 30
     """The B-tree of an index beside a stream, when it must be copied into memory."""
+    dictionaries: int = 8 * MIB
+    """Content of dictionaries that a reader keeps, beyond the last one."""
     seen_pages: int = 512 * KIB
     """Distinct pages that an import remembers (2 GiB of them, about 60 MB of memory)."""
     closure: int = 16 * MIB

@@ -100,12 +100,43 @@ class Object:
         if size > limit:
             raise LimitError(f"{self.objref}: {size} bytes at once, limit {limit}: read ranges")
 
-    def view(self) -> memoryview:
-        """All its bytes, without a copy where they lie in one block."""
-        if self.row.section in (NOWHERE, LISTED):
-            return memoryview(self.bytes)
-        row = self.row
-        return memoryview(self._image.container.read(row.section, row.address, row.length))
+    def view(self, start: int | None = None, stop: int | None = None) -> memoryview:
+        """Bytes start…stop-1 (offsets, or addresses of memory; default: all), without a copy where that can be had.
+
+        Of an image with raw pages (`Options(pages="raw")`, `objref repack --pages raw`) that was opened with access
+        "map", this is the file's own memory when the pages lie together in it: page-aligned, read-only, checked at its
+        first touch, and mapped as long as the view lives. Zero pages and pages that are stored once for several places
+        break a run, and what spans such a break is a copy, limited as `read` is. `numpy.frombuffer(view, ...)` takes it
+        as it is.
+
+        >>> memory = image["mem:17"].view(0x7F0000000000, 0x7F0000200000)  # doctest: +SKIP
+        >>> numpy.frombuffer(memory, "<u8")  # doctest: +SKIP
+        """
+        if start is None and self.sparse:
+            raise UsageError(f"{self.objref} is addressed and has gaps: view a range of {self._span()}")
+        start = 0 if start is None else start
+        stop = self._stop(start, stop)
+        found = self._place(start, stop)
+        if found is None:
+            return memoryview(self.read(start, stop))
+        return self._image.container.view(*found, stop - start)
+
+    def _place(self, start: int, stop: int) -> tuple[int, int] | None:
+        """(section, address) of bytes start…stop-1, if extents that follow each other hold all of them."""
+        section = address = NOWHERE
+        at = start
+        for extent in self._list.extents:
+            if extent.at + extent.length <= at or at >= stop:
+                continue
+            if extent.at > at or extent.section == NOWHERE:
+                return None
+            where = extent.address + at - extent.at
+            if at == start:
+                section, address = extent.section, where
+            elif (extent.section, where) != (section, address + at - start):
+                return None
+            at = extent.at + extent.length
+        return (section, address) if at >= stop > start else None
 
     @property
     def parts(self) -> list[Bytes]:
@@ -115,7 +146,7 @@ class Object:
         return [b"".join(self._read_extent(e, 0, e.length)) for e in extents]
 
     def places(self) -> list[tuple[int, int]]:
-        """(offset, length) in the file of all its bytes, in order, holes left out. They are checked.
+        """(offset, length) in the file of all its bytes, in order, holes and zero pages left out. They are checked.
 
         UsageError where bytes do not lie in the file as they are: in a container that packs them.
         """

@@ -33,6 +33,7 @@ def read_back(source: Source, written: Written) -> None:
 
 
 CODECS = [Options(codec, 3, 1, 12, 13, log2) for codec in ("zstd", "raw") for log2 in (12, 13, 14)]
+CODECS += [CODECS[0]._replace(dictionary_log2=13), CODECS[0]._replace(pages="raw"), Options.preset("small")]
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import page, small_events, write_events
+from samples import SAMPLE, page, small_events, write_events
 
 import objref
+from objref.cli import main
 from objref.container import format as f
 from objref.container import pages
 from objref.container.pages import PageTable
 from objref.container.writer import Options
+from objref.limits import DEFAULT
 
 Hash = Callable[[bytes | memoryview], int]
 WEAK: dict[str, Hash] = {
@@ -85,9 +87,27 @@ def test_the_cap_is_reported_and_harms_nothing(tmp_path: Path) -> None:
     write_events(path, list(small_events()), Options(seen_pages=1))
     with objref.open(path) as image:
         assert image.meta["pages"]["cap_reached"]
+        assert image.meta["options"]["seen_pages"] == 1
         found = image["member"]["pages.img"]
         assert found == page(1) + page(0) + page(2) + page(1) + page(0) + page(3)
         assert hashlib.sha256(b"".join(image.stream())).hexdigest() == image.stream_sha256
+
+
+def test_info_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The cap is a limit of the import; what was stored twice because of it is found when the image is repacked."""
+    sizes = {}
+    for cap in (0, 1000):
+        path = tmp_path / f"{cap}.objref"
+        objref.import_image(SAMPLE, path, limits=DEFAULT._replace(seen_pages=cap))
+        assert main(["info", str(path)]) == 0
+        assert ("table of pages seen was full" in capsys.readouterr().out) == (cap == 0)
+        with objref.open(path) as image:
+            sizes[cap] = next(s.length for s in image.container.sections.values() if s.role == f.PAGES)
+    assert sizes[1000] < sizes[0]
+    objref.repack_image(tmp_path / "0.objref", tmp_path / "again", options=Options())
+    with objref.open(tmp_path / "again") as image:
+        assert not image.meta["pages"]["cap_reached"]
+        assert next(s.length for s in image.container.sections.values() if s.role == f.PAGES) == sizes[1000]
 
 
 def test_a_weak_hash_through_a_whole_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from objref.container import format as f
-from objref.container import pages, writer
+from objref.container import pages, piece_writer, writer
 from objref.container.output import Output
 from objref.container.reader import Container
 from objref.container.source import BytesSource, FileSource, open_path
@@ -28,8 +28,8 @@ Step = tuple[str, bytes]
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few KB have several groups and pieces."""
     monkeypatch.setattr(writer, "GROUP", 20_000)
-    monkeypatch.setattr(writer, "PIECE_BUFFER", 8_192)
-    monkeypatch.setattr(writer, "BATCH", 8_192)
+    monkeypatch.setattr(piece_writer, "PIECE_BUFFER", 8_192)
+    monkeypatch.setattr(piece_writer, "BATCH", 8_192)
 
 
 def write(path: Path, steps: list[Step], options: Options | None = None) -> list[int]:

@@ -20,6 +20,10 @@ from objref import Options
 from objref.errors import UsageError
 
 CODECS = [_Options(codec, 3, 1, 12, 13, log2) for codec in ("zstd", "raw") for log2 in (12, 13, 14)]
+CODECS += [
+    CODECS[0]._replace(dictionary_log2=13), CODECS[1]._replace(dictionary_log2=15, whole_log2=12, page_level=9),
+    CODECS[0]._replace(pages="raw"), _Options.preset("small"),
+]  # fmt: skip
 
 
 def cut(steps: list[Step], data: st.DataObject) -> list[Step]:

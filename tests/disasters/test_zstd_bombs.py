@@ -109,7 +109,7 @@ def test_a_bad_frame_in_a_file_under_right_checksums(packed: bytes, bomb: bytes)
     for name, stored in bad_frames(bomb):
         if len(stored) > table.stored:
             continue
-        forger.data[:] = packed
+        forger.data[:] = forger.genuine
         forger.data[table.offset : table.offset + len(stored)] = stored
         forger.put(forger.entry(f.TABLES, i) + 16, "Q", len(stored))
         forger.tables[i] = table._replace(stored=len(stored))

@@ -161,7 +161,7 @@ def r18(forger: Forger) -> None:
 
 SEALED: dict[str, Break] = {
     "R3": lambda o: o.put(8, "H", 1),
-    "R4": lambda o: o.put(12, "I", 1),
+    "R4": lambda o: o.put(12, "I", 2),
     "R5": r5,
     "R6": r6,
     "R8": r8,
@@ -202,9 +202,136 @@ def test_r7_a_frame_that_says_another_size(tree: bytes) -> None:
     assert "R7" in broken_rules(forger.seal())
 
 
+# -- dictionaries (R19) and packed tables (R20) --------------------------------------------------------------
+
+
+def section_at(forger: Forger, role: int) -> int:
+    """Where the directory's entry of the first section of that role is."""
+    return forger.entry(f.SECTIONS, next(i for i, s in enumerate(forger.sections.values()) if s.role == role))
+
+
+def number_of(forger: Forger, role: int) -> int:
+    return next(s.id for s in forger.sections.values() if s.role == role)
+
+
+def name_dictionary(forger: Forger, role: int, number: int) -> None:
+    """Directory and trailers alike."""
+    forger.put(section_at(forger, role) + 6, "H", number)
+    for i, piece in enumerate(forger.pieces):
+        if forger.sections[piece.section].role == role:
+            forger.put(twins(forger, i)[1] + 6, "H", number)
+
+
+def only_in_the_directory(forger: Forger) -> None:
+    forger.put(section_at(forger, f.STRAND) + 6, "H", number_of(forger, f.DICTIONARY))
+
+
+def of_raw_blocks(forger: Forger) -> None:
+    forger.put(section_at(forger, f.PAGES) + 3, "B", f.RAW)
+    for i, piece in enumerate(forger.pieces):
+        if forger.sections[piece.section].role == f.PAGES:
+            forger.put(twins(forger, i)[1] + 3, "B", f.RAW)
+
+
+def two_blocks(forger: Forger) -> None:
+    """Of 8 KiB instead of 16; the second one takes the place of a block of another piece."""
+    i = piece_of(forger, f.DICTIONARY)
+    for at in twins(forger, i):
+        forger.put(at + 32, "I", 2)
+    forger.put(section_at(forger, f.DICTIONARY) + 4, "B", 13)
+    forger.put(twins(forger, i)[1] + 4, "B", 13)
+
+
+def after_its_frames(forger: Forger) -> None:
+    """A strand of the first group that names a dictionary of the second: that of the pages changes groups with the
+    blocks that are told of as its own."""
+    second = next(i for i, p in enumerate(forger.pieces) if p.group == 1 and p.blocks == 1)
+    first = piece_of(forger, f.DICTIONARY)
+    for i, number in ((second, number_of(forger, f.DICTIONARY)), (first, forger.pieces[second].section)):
+        for at in twins(forger, i):
+            forger.put(at, "H", number)
+
+
+R19: dict[str, Break] = {
+    "no such section": lambda o: name_dictionary(o, f.PAGES, 999),
+    "a strand": lambda o: name_dictionary(o, f.PAGES, number_of(o, f.STRAND)),
+    "itself": lambda o: name_dictionary(o, f.PAGES, number_of(o, f.PAGES)),
+    "a dictionary with one": lambda o: name_dictionary(o, f.DICTIONARY, number_of(o, f.DICTIONARY)),
+    "not in the trailers": only_in_the_directory,
+    "of raw blocks": of_raw_blocks,
+    "two blocks": two_blocks,
+    "after its frames": after_its_frames,
+}
+
+
+@pytest.mark.parametrize("how", R19)
+def test_r19_dictionaries(how: str, dense: bytes) -> None:
+    forger = Forger(dense)
+    R19[how](forger)
+    data = forger.seal()
+    assert "R19" in broken_rules(data, depth="quick")
+    assert "R19" in broken_rules(data)
+
+
+def stripe_end(forger: Forger, k: int) -> int:
+    """Where the end of a stripe of the objects table is in the file."""
+    table = forger.table("objects")
+    assert table.codec == f.STRIPED
+    return -(-(table.offset + table.stored) // 8) * 8 + 8 * k
+
+
+def no_stripes(forger: Forger) -> None:
+    forger.put(forger.entry(f.TABLES, forger.table_index("objects")) + 24, "Q", 0)
+
+
+def stored_more(forger: Forger) -> None:
+    """One byte that belongs to no stripe, where there is padding behind them."""
+    i = next(i for i, t in enumerate(forger.tables) if t.codec == f.STRIPED and (t.offset + t.stored) % 8)
+    forger.put(forger.entry(f.TABLES, i) + 16, "Q", forger.tables[i].stored + 1)
+
+
+R20: dict[str, Break] = {
+    "an end too far": lambda o: o.put(stripe_end(o, 2), "Q", 1 << 40),
+    "the last end too early": lambda o: o.data.__setitem__(stripe_end(o, 2), o.data[stripe_end(o, 2)] ^ 1),
+    "descending ends": lambda o: o.put(stripe_end(o, 1), "Q", 1),
+    "a stripe of nothing": lambda o: o.put(stripe_end(o, 0), "Q", 0),
+    "not announced": lambda o: o.put(12, "I", 0),
+    "no stripes": no_stripes,
+    "a byte of no stripe": stored_more,
+}
+
+
+@pytest.mark.parametrize("how", R20)
+def test_r20_packed_tables(how: str, dense: bytes) -> None:
+    forger = Forger(dense)
+    R20[how](forger)
+    assert "R20" in broken_rules(forger.seal(), depth="quick")
+
+
+def test_an_unannounced_directory_is_r4(dense: bytes) -> None:
+    """Packed, and the superblock does not say so."""
+    changed = bytearray(dense)
+    changed[12] = 0
+    changed[56:64] = f.CHECK.pack(f.xxh3(bytes(changed[:56])))
+    assert "R4" in broken_rules(bytes(changed))
+
+
+def test_a_packed_table_of_the_future_is_checked_all_the_same(dense: bytes) -> None:
+    """Nobody knows its words, but its stripes have checksums."""
+    forger = Forger(dense)
+    i = next(i for i, t in enumerate(forger.tables) if t.codec == f.STRIPED and t.what != f.TABLE_IDS["objects"])
+    forger.put(forger.entry(f.TABLES, i), "H", 500)
+    data = bytearray(forger.seal())
+    before = objref.verify_image(bytes(data), depth="quick").findings
+    assert not [finding for finding in before if finding.where.startswith("table 500")]
+    data[forger.tables[i].offset + 9] ^= 1
+    after = objref.verify_image(bytes(data), depth="quick").findings
+    assert [finding for finding in after if finding.where.startswith("table 500") and "stripe 0" in finding.text]
+
+
 def test_every_rule_of_the_page_is_broken_here() -> None:
     rules = set(re.findall(r"\*\*(R\d+)\*\*", DIRECTORY.read_text()))
-    assert rules == {"R1", "R2", "R7", *SEALED}
+    assert rules == {"R1", "R2", "R7", "R19", "R20", *SEALED}
 
 
 QUICK = ("R3", "R4", "R5", "R6", "R8", "R9", "R13", "R14", "R15", "R16")

@@ -21,6 +21,7 @@ VERBS = {
     "import": ("importing", "put a checkpoint into one .objref file"),
     "export": ("exporting", "give the original back, byte for byte"),
     "index": ("indexing", "make an index beside a stream that stays as it is"),
+    "repack": ("repacking", "store an image in another way: smaller, or quicker to read"),
     "info": ("info", "what an image is, what is in it, what the import noticed"),
     "ls": ("listing", "list objects"),
     "get": ("getting", "write the bytes of one object, or a range of them"),
@@ -145,6 +146,7 @@ def _complain(text: str, code: int) -> int:
 
 def _versions() -> str:
     from objref._version import library_versions, version
+    from objref.container.format import MAJOR, MINOR
 
     libraries = ", ".join(f"{name} {number}" for name, number in library_versions().items())
-    return f"objref {version()} ({libraries}; format 0.1; pure Python)"
+    return f"objref {version()} ({libraries}; format {MAJOR}.{MINOR}; pure Python)"

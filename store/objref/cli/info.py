@@ -63,7 +63,7 @@ def _print(facts: dict[str, Any], name: str) -> None:
         ("source", f"{made}; dialect {meta.get('dialect', '?')}; stream {size(stream['length'])}{share}"),
         *(("partial", text) for text in facts["partial"]),
         ("sha256", f"{stream['sha256']}"),
-        ("made by", f"{meta.get('producer', '?')}"),
+        ("made by", f"{meta.get('producer', '?')}{_packed(meta)}"),
         ("layers", ", ".join(str(path) or "." for path in meta.get("layers", [])) or "none"),
         ("objects", f"{facts['objects']}, {count(facts['references'], 'reference')}, {facts['dangling']} dangling"),
     ]
@@ -79,6 +79,13 @@ def _print(facts: dict[str, Any], name: str) -> None:
     for kind in facts["kinds"]:
         print(f"{safe(kind['name']):<16}{kind['objects']:>9}{size(kind['bytes']):>11}")
     _print_notes(facts["notes"], paint)
+
+
+def _packed(meta: dict[str, Any]) -> str:
+    before = meta.get("packed_from")
+    if not isinstance(before, dict) or not isinstance(before.get("file_length"), int):
+        return ""
+    return f"; packed from {size(before['file_length'])} (made by {before.get('producer', '?')})"
 
 
 def _pages(pages: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from objref.verify import Report
 
 HELP = """\
-Check every checksum, digest and rule of an image (docs/format.md, R1 to R18).
+Check every checksum, digest and rule of an image (docs/format.md, R1 to R20).
 
 It goes on after damage, names the objects that are touched by it, and says what
 can still be trusted. Exit code 0: nothing is wrong; 4: something is.

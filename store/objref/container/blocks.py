@@ -16,7 +16,9 @@ from objref.errors import FormatError, IntegrityError
 if TYPE_CHECKING:
     from zstandard import ZstdDecompressor
 
-__all__ = ["check_block", "check_frame", "decode_block", "decompress"]
+    from objref.container.dictionary import Dictionary
+
+__all__ = ["check_block", "check_frame", "content_size", "decode_block", "decompress"]
 
 _local = threading.local()
 
@@ -31,14 +33,25 @@ def _decompressor() -> ZstdDecompressor:
     return found
 
 
-def decompress(stored: bytes | memoryview, length: int, where: str) -> bytes:
+def content_size(stored: bytes | memoryview, where: str) -> int:
+    """What the header of a frame states."""
+    import zstandard
+
+    try:
+        return int(zstandard.get_frame_parameters(stored).content_size)
+    except zstandard.ZstdError as error:
+        raise FormatError(f"{where}: damaged zstd frame: {error}") from None
+
+
+def decompress(stored: bytes | memoryview, length: int, where: str, dictionary: Dictionary | None = None) -> bytes:
     """The content of one zstd frame that must hold exactly `length` bytes."""
     import zstandard
 
     if wrong := check_frame(stored, length):
         raise FormatError(f"{where}: {wrong}")
     try:
-        content = _decompressor().decompress(stored, max_output_size=length, allow_extra_data=False)
+        decompressor = _decompressor() if dictionary is None else dictionary.decompressor()
+        content = decompressor.decompress(stored, max_output_size=length, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise FormatError(f"{where}: damaged zstd frame: {error}") from None
     if len(content) != length:
@@ -68,7 +81,9 @@ def check_block(stored: bytes | memoryview, check: int, where: str) -> None:
         raise IntegrityError(f"{where}: checksum {xxh3(stored):016x}, expected {check:016x}: the bytes are damaged")
 
 
-def decode_block(stored: bytes | memoryview, length: int, check: int, where: str) -> bytes | memoryview:
+def decode_block(
+    stored: bytes | memoryview, length: int, check: int, where: str, dictionary: Dictionary | None = None
+) -> bytes | memoryview:
     """Checked content of one block. Stored length = content length means "as it is"."""
     check_block(stored, check, where)
-    return stored if len(stored) == length else decompress(stored, length, where)
+    return stored if len(stored) == length else decompress(stored, length, where, dictionary)

@@ -7,14 +7,18 @@ from typing import Any
 
 from zstandard import ZstdCompressor
 
+from objref.container.dictionary import Dictionary
+
 __all__ = ["compress_all"]
 
 _local = local()
 
 
-def compress_all(level: int, blocks: list[memoryview]) -> list[bytes | memoryview]:
+def compress_all(
+    level: int, blocks: list[memoryview], dictionary: Dictionary | None = None
+) -> list[bytes | memoryview]:
     """Frames of the blocks; a block that would not shrink stays as it is. Runs on the threads of a writer."""
-    compressor = _compressor(level)
+    compressor = _compressor(level) if dictionary is None else dictionary.compressor()
     if len(blocks) > 1 and hasattr(compressor, "multi_compress_to_buffer"):
         # One call for all: it lets go of the interpreter lock once, not for each block.
         many: Any = compressor.multi_compress_to_buffer(list(blocks))

@@ -3,20 +3,25 @@
 Safe for many threads: what is remembered is either there or not.
 """
 
+from __future__ import annotations
+
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from objref.container import format as f
 from objref.container.blocks import check_block, decode_block
 from objref.container.source import Source
 from objref.container.tables import Tables
-from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError, UsageError
+from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 from objref_index.columns import cast
+
+if TYPE_CHECKING:
+    from objref.container.dictionary import Dictionary
 
 __all__ = ["JOIN", "Content", "Trail", "slot_runs"]
 
@@ -44,6 +49,9 @@ class Content(Tables):
         self._trails: dict[int, Trail] = {}
         self._blocks: OrderedDict[tuple[int, int], bytes | memoryview] = OrderedDict()
         self._cached = 0
+        self._dictionaries: OrderedDict[int, Dictionary] = OrderedDict()
+        self._looked_at: dict[tuple[int, int], bytearray] = {}
+        """Blocks of raw pieces that were checked to be looked at in place, a byte each."""
         self._lock = threading.Lock()
 
     # -- blocks --------------------------------------------------------------------------------------------
@@ -108,11 +116,44 @@ class Content(Tables):
                 return found
         offset, stored, length, check = self._place(piece, index, section)
         where = f"section {section.name}, block {key[1]}, offset {offset}"
-        if section.codec not in (f.RAW, f.ZSTD) or section.dictionary:
-            raise UnsupportedError(f"{where}: codec {section.codec}, dictionary {section.dictionary}")
-        content = decode_block(self.source.read(offset, stored), length, check, where)
+        if section.codec not in (f.RAW, f.ZSTD):
+            raise UnsupportedError(f"{where}: codec {section.codec}")
+        dictionary = self.dictionary(section) if section.dictionary and stored != length else None
+        content = decode_block(self.source.read(offset, stored), length, check, where, dictionary)
         self._remember(key, content)
         return content
+
+    def dictionary(self, section: f.Section) -> Dictionary:
+        """What the frames of a section may refer to, read and checked at first touch (R19). A few are kept."""
+        number = section.dictionary
+        with self._lock:
+            found = self._dictionaries.get(number)
+            if found is not None:
+                self._dictionaries.move_to_end(number)
+                return found
+        from objref.container.dictionary import Dictionary
+
+        found = Dictionary(self._dictionary_content(section))
+        with self._lock:
+            self._dictionaries[number] = found
+            while len(self._dictionaries) > 1 and self._held_dictionaries() > self.limits.dictionaries:
+                self._dictionaries.popitem(last=False)
+        return found
+
+    def _held_dictionaries(self) -> int:
+        return sum(d.length for d in self._dictionaries.values())
+
+    def _dictionary_content(self, section: f.Section) -> bytes:
+        entry, where = self.sections.get(section.dictionary), f"section {section.name}, dictionary {section.dictionary}"
+        pieces = self.pieces(section.dictionary)
+        if section.codec != f.ZSTD or entry is None or entry.role != f.DICTIONARY or entry.dictionary:
+            raise FormatError(f"{where}: no dictionary, or none that this section may have (R19)")
+        if entry.codec not in (f.RAW, f.ZSTD):
+            raise UnsupportedError(f"{where}: codec {entry.codec}")
+        if len(pieces) != 1 or pieces[0].blocks != 1:
+            raise FormatError(f"{where}: {len(pieces)} pieces, expected one of a single block (R19)")
+        offset, stored, length, check = self._place(pieces[0], 0, entry)
+        return bytes(decode_block(self.source.read(offset, stored), length, check, f"{where}, offset {offset}"))
 
     def check_blocks(self, section: f.Section, piece: f.PieceEntry, start: int, end: int) -> None:
         """Check the blocks of a piece that hold its bytes start…end-1, without keeping them."""
@@ -156,25 +197,6 @@ class Content(Tables):
             raise LimitError(f"{length} bytes at once, limit {self.limits.read}: read a range")
         parts = list(self.chunks(section, address, length))
         return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def places(self, section: int, address: int, length: int) -> Iterator[tuple[int, int]]:
-        """(offset, length) in the file of these bytes, run by run, checked. UsageError where they do not lie in it as
-        they are."""
-        entry = self.sections.get(section)
-        if entry is None or entry.role != f.STRAND or entry.codec != f.RAW:
-            name = section if entry is None else entry.name
-            raise UsageError(
-                f"section {name} is packed: only in what `objref index` or `objref import --compress none` made do "
-                "bytes have a place"
-            )
-        while length:
-            piece = self.find_piece(section, address)
-            inside = address - piece.address
-            part = min(length, piece.length - inside)
-            self.check_blocks(entry, piece, inside, inside + part)
-            yield piece.offset + inside, part
-            address += part
-            length -= part
 
     def _page_chunks(self, table: f.Section, address: int, length: int) -> Iterator[bytes | memoryview]:
         """Pages by page address: number * PAGE + offset in the page."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.container import format as f
+from objref.container.blocks import content_size, decompress
 from objref.container.source import Source
 from objref.errors import FormatError, IntegrityError, LimitError
 from objref.limits import DEFAULT, Limits
@@ -39,15 +40,18 @@ class Directory:
     def _open(self) -> None:
         length = self.source.length
         smallest = f.SUPERBLOCK.size + f.FOOTER.size
-        self._check_front()
+        self.features = self._check_front()
         if length < smallest:
             raise FormatError(f"{self.source.name}: {length} bytes have no room for a footer: it is torn (R2)")
-        self.footer = f.decode_footer(bytes(self.source.read(length - f.FOOTER.size, f.FOOTER.size)), length)
+        footer = bytes(self.source.read(length - f.FOOTER.size, f.FOOTER.size))
+        self.footer = f.decode_footer(footer, length, self.features)
         self._directory = self._read_directory()
         self._arrays = f.decode_arrays(self._directory)
 
-    def _check_front(self) -> None:
-        f.check_superblock(bytes(self.source.read(0, min(f.SUPERBLOCK.size, self.source.length))), self.source.name)
+    def _check_front(self) -> int:
+        """The incompatible features of the file."""
+        front = bytes(self.source.read(0, min(f.SUPERBLOCK.size, self.source.length)))
+        return f.check_superblock(front, self.source.name)
 
     def _read_directory(self) -> memoryview:
         footer = self.footer
@@ -59,13 +63,29 @@ class Directory:
                 f"directory at offset {footer.directory_offset}: checksum {xxh3(data):016x}, "
                 f"expected {footer.directory_check:016x}"
             )
-        return memoryview(data)
+        return memoryview(data if footer.codec == f.RAW else self._unpacked(data))
+
+    def _unpacked(self, stored: bytes | memoryview) -> bytes:
+        """The content of a packed directory: small, whatever its frame states."""
+        where = f"directory at offset {self.footer.directory_offset}"
+        length = content_size(stored, where)
+        most = min(f.PACKED_DIRECTORY_MAX, self.limits.directory)
+        if length > most:
+            raise LimitError(f"{where}: packed, {length} bytes of content, limit {most}")
+        return decompress(stored, length, where)
 
     def _entries(self, what: int) -> Iterator[tuple[Any, ...]]:
         array, layout = self._arrays.get(what), f.ENTRY_STRUCTS[what]
         if array is not None:
             for i in range(array.entries):
                 yield layout.unpack_from(self._directory, array.offset + i * array.entry_size)
+
+    def foreign_arrays(self) -> list[int]:
+        """Arrays that this version does not know, or whose entries are longer than those that it knows."""
+        count = f.DIRECTORY_HEAD.unpack_from(self._directory)[0]
+        places = range(f.DIRECTORY_HEAD.size, f.DIRECTORY_HEAD.size + f.ARRAY.size * count, f.ARRAY.size)
+        several = [f.ARRAY.unpack_from(self._directory, at) for at in places]
+        return [what for what, size, *_ in several if what not in f.ENTRY_STRUCTS or size != f.ENTRY_STRUCTS[what].size]
 
     def count(self, what: int) -> int:
         """How many entries an array has."""

@@ -7,11 +7,13 @@ from zstandard import ZstdCompressor
 
 from objref.container import format as f
 from objref.container.output import Sink
+from objref.container.planes import to_planes
 from objref.container.section import GrowingSection
 
-__all__ = ["TableData", "piece_entries", "section_entry", "space_entry", "write_table"]
+__all__ = ["TableData", "piece_entries", "section_entry", "space_entry", "write_directory", "write_table"]
 
 SMALL_TABLE = 256 << 10
+PACKED_MAX = 64 << 20
 
 
 class TableData(NamedTuple):
@@ -24,9 +26,9 @@ class TableData(NamedTuple):
 
 def section_entry(s: GrowingSection) -> bytes:
     """The directory's entry of a section."""
-    flags = f.CRITICAL if s.role != f.STRAND else 0
+    flags = f.CRITICAL if s.role != f.STRAND else f.BULK * s.bulk
     return f.SECTION_ENTRY.pack(
-        s.number, s.role, s.codec, s.block_log2, flags, 0, s.length, s.stored, f.encode_name(s.name)
+        s.number, s.role, s.codec, s.block_log2, flags, s.dictionary_number, s.length, s.stored, f.encode_name(s.name)
     )
 
 
@@ -39,8 +41,9 @@ def piece_entries(pieces: list[f.Piece], groups: list[int]) -> list[bytes]:
     ]
 
 
-def write_table(output: Sink, table: TableData, level: int) -> bytes:
-    """Write a table: a small one compressed, a long one with a check for each stripe. Returns its entry."""
+def write_table(output: Sink, table: TableData, level: int, planes: bool = False) -> bytes:
+    """Write a table: a small one compressed, a long one with a check for each stripe; with `planes`, each of these
+    packed. Returns its entry."""
     data = memoryview(table.data).cast("B")
     what, length = f.TABLE_IDS[table.name], len(data)
     if length <= SMALL_TABLE:
@@ -51,11 +54,43 @@ def write_table(output: Sink, table: TableData, level: int) -> bytes:
             return f.TABLE_ENTRY.pack(
                 what, table.owner, f.ZSTD, f.STRIPE_LOG2, 0, offset, len(packed), length, xxh3(packed), 0
             )
+    if planes and table.name in f.TABLE_WORDS and f.STRIPE < length <= PACKED_MAX:
+        return _write_planes(output, table, data, level)
     output.align(f.TABLE_ALIGN)
     offset = output.position
     output.write(data)
     check = _write_stripes(output, data) if length > f.STRIPE else xxh3(data)
     return f.TABLE_ENTRY.pack(what, table.owner, f.RAW, f.STRIPE_LOG2, 0, offset, length, length, check, 0)
+
+
+def write_directory(output: Sink, arrays: dict[int, list[bytes]], packed: bool, level: int) -> tuple[bytes, int]:
+    """Write the directory, packed if it may be and shrinks. Returns what was written, and its codec."""
+    directory, codec = f.encode_directory(arrays), f.RAW
+    if packed and len(directory) <= SMALL_TABLE:
+        frame = ZstdCompressor(level=level).compress(directory)
+        if len(frame) < len(directory):
+            directory, codec = frame, f.ZSTD
+    output.write(directory)
+    return directory, codec
+
+
+def _write_planes(output: Sink, table: TableData, data: memoryview, level: int) -> bytes:
+    compressor, width = ZstdCompressor(level=level), f.WORD_BYTES[f.TABLE_WORDS[table.name]]
+    offset, ends, checks = output.position, b"", b""
+    for at in range(0, len(data), f.STRIPE):
+        stripe = bytes(data[at : at + f.STRIPE])
+        frame = compressor.compress(to_planes(stripe, width))
+        kept = frame if len(frame) < len(stripe) else stripe
+        output.write(kept)
+        ends += f.CHECK.pack(output.position - offset)
+        checks += f.CHECK.pack(xxh3(kept))
+    stored = output.position - offset
+    output.align(8)
+    output.write(ends + checks)
+    return f.TABLE_ENTRY.pack(
+        f.TABLE_IDS[table.name], table.owner, f.STRIPED, f.STRIPE_LOG2, 0, offset, stored, len(data),
+        xxh3(ends + checks), 0,
+    )  # fmt: skip
 
 
 def _write_stripes(output: Sink, data: memoryview) -> int:

@@ -12,7 +12,9 @@ from xxhash import xxh3_64_intdigest as xxh3
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError, UsageError
 from objref_index.columns import Word
 
-MAJOR, MINOR = 0, 1
+MAJOR, MINOR = 0, 2
+PACKED_DIRECTORY = 1
+"""Incompatible feature bit 0: the directory may be one zstd frame."""
 PAGE_LOG2 = 12
 PAGE = 1 << PAGE_LOG2
 STRIPE_LOG2 = 16
@@ -21,15 +23,18 @@ RAW_ALIGN = 4096
 TABLE_ALIGN = 64
 ADDRESS_MASK = (1 << 48) - 1
 BLOCK_LOG2_MIN, BLOCK_LOG2_MAX = 12, 22
+PACKED_DIRECTORY_MAX = 1 << 20
 ZERO_PAGE = 0xFFFFFFFF
 RESERVED_SLOT = 0xFFFFFFFE
 OBJECTS_MAX, REFERENCES_MAX = (1 << 31) - 1, (1 << 32) - 1
 
 STRAND, BRAID, PAGE_TABLE, PAGES, DICTIONARY = range(5)
 ROLE_NAMES = ("strand", "braid", "page table", "pages", "dictionary")
-RAW, ZSTD = range(2)
+RAW, ZSTD, STRIPED = range(3)
+"""STRIPED: tables only."""
 CODEC_NAMES = ("raw", "zstd")
-CRITICAL = 1
+CRITICAL, BULK = 1, 2
+"""Flags of a section. Bulk: it is read in long runs, so its blocks may be larger."""
 SPACE_RUN, SPACE_CONTIGUOUS, SPACE_ALIAS = 1, 2, 4
 
 # Arrays of the directory.
@@ -77,6 +82,8 @@ TABLE_WORDS: dict[str, Word] = {
     "tree checks": "Q",
 }
 
+WORD_BYTES = {"Q": 8, "I": 4, "B": 1}
+
 SUPERBLOCK_MAGIC = b"\x89ORF\r\n\x1a\n"
 GROUP_MAGIC = b"ORFGROUP"
 FOOTER_MAGIC = b"ORFFOOT\n"
@@ -87,7 +94,7 @@ BRAID_RUN = struct.Struct("<Q")
 SUPERBLOCK = struct.Struct("<8sHHII36sQ")
 TRAILER = struct.Struct("<8sIIQQQQIIQ32sQQQQ")
 PIECE = struct.Struct("<HBBBBHQQQII24s")
-FOOTER = struct.Struct("<8sQQQ32sQQQQIB3sQQ8s")
+FOOTER = struct.Struct("<8sQQQ32sQQQQIBB2sQQ8s")
 DIRECTORY_HEAD = struct.Struct("<II")
 ARRAY = struct.Struct("<HHIQ")
 SECTION_ENTRY = struct.Struct("<HBBBBHQQ24s")
@@ -240,6 +247,8 @@ class Footer(NamedTuple):
     file_length: int
     groups: int
     last_check: int
+    codec: int = RAW
+    """Of the directory."""
 
 
 def encode_name(name: str) -> bytes:
@@ -256,14 +265,15 @@ def decode_name(data: bytes) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def encode_superblock() -> bytes:
-    """The first 64 bytes of a file."""
-    body = SUPERBLOCK.pack(SUPERBLOCK_MAGIC, MAJOR, MINOR, 0, 0, bytes(36), 0)[:-8]
+def encode_superblock(features: int = 0) -> bytes:
+    """The first 64 bytes of a file with these incompatible features."""
+    body = SUPERBLOCK.pack(SUPERBLOCK_MAGIC, MAJOR, MINOR, features, 0, bytes(36), 0)[:-8]
     return body + CHECK.pack(xxh3(body))
 
 
-def check_superblock(data: bytes, name: str) -> None:
-    """Raises if these are not the first 64 bytes of a file that this version reads (R1 to R4). `name` of the file."""
+def check_superblock(data: bytes, name: str) -> int:
+    """The incompatible features; raises unless these are the first 64 bytes of a file that this version reads
+    (R1 to R4). `name` of the file."""
     if not data:
         raise FormatError(f"{name}: no superblock: the file is empty")
     if data[:8] != SUPERBLOCK_MAGIC:
@@ -276,10 +286,11 @@ def check_superblock(data: bytes, name: str) -> None:
         raise IntegrityError(f"superblock at offset 0: checksum {xxh3(data[:-8]):016x}, expected {check:016x}")
     if major != MAJOR:
         raise UnsupportedError(f"format version {major}.{minor}: this objref reads version {MAJOR} (R3)")
-    if incompatible:
+    if incompatible & ~PACKED_DIRECTORY:
         text = f"superblock: unknown incompatible features {incompatible:#x}: a newer objref is needed (R4)"
         raise UnsupportedError(text)
     _zero("superblock", 20, zero)
+    return int(incompatible)
 
 
 def _zero(what: str, at: int, data: bytes) -> None:
@@ -328,26 +339,28 @@ def encode_footer(f: Footer) -> bytes:
     """The last 128 bytes of a file."""
     body = FOOTER.pack(
         FOOTER_MAGIC, f.directory_offset, f.directory_length, f.directory_check, f.stream_digest, f.stream_length,
-        f.objects, f.references, f.file_length, f.groups, PAGE_LOG2, bytes(3), f.last_check, 0, END_MAGIC,
+        f.objects, f.references, f.file_length, f.groups, PAGE_LOG2, f.codec, bytes(2), f.last_check, 0, END_MAGIC,
     )  # fmt: skip
     return body[:112] + CHECK.pack(xxh3(body[:112])) + END_MAGIC
 
 
-def decode_footer(data: bytes, file_length: int) -> Footer:
-    """The last 128 bytes of a file of this length (R2, R13, R14)."""
+def decode_footer(data: bytes, file_length: int, features: int = 0) -> Footer:
+    """The last 128 bytes of a file of this length with these features (R2, R13, R14)."""
     if len(data) < FOOTER.size or data[-8:] != END_MAGIC or data[:8] != FOOTER_MAGIC:
         raise FormatError(f"no footer at offset {file_length - len(data)}: the file is torn or was never finished (R2)")
     f = FOOTER.unpack(data)
-    if f[13] != xxh3(data[:112]):
-        raise IntegrityError(f"footer: checksum {xxh3(data[:112]):016x}, expected {f[13]:016x}")
-    footer = Footer._make((*f[1:10], f[12]))
+    if f[14] != xxh3(data[:112]):
+        raise IntegrityError(f"footer: checksum {xxh3(data[:112]):016x}, expected {f[14]:016x}")
+    footer = Footer._make((*f[1:10], f[13], f[11]))
     if footer.file_length != file_length:
         raise FormatError(f"footer: the file should have {footer.file_length} bytes, it has {file_length} (R14)")
     if f[10] != PAGE_LOG2:
         raise UnsupportedError(f"footer: page unit of 2^{f[10]} bytes, this version knows 2^{PAGE_LOG2}")
     if footer.directory_offset + footer.directory_length != file_length - FOOTER.size:
         raise FormatError("footer: the directory does not end where the footer begins (R13)")
-    _zero("footer", 101, f[11])
+    if footer.codec > (ZSTD if features & PACKED_DIRECTORY else RAW):
+        raise FormatError(f"footer: codec {footer.codec} of the directory, which the superblock does not announce (R4)")
+    _zero("footer", 102, f[12])
     if footer.objects > OBJECTS_MAX or footer.references > REFERENCES_MAX:
         raise LimitError(f"footer: {footer.objects} objects with {footer.references} references")
     return footer

@@ -9,6 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Protocol
 
+from objref.container.source import PreadSource
 from objref.errors import SourceError, UsageError
 
 __all__ = ["Output", "Sink"]
@@ -98,6 +99,10 @@ class Output:
     def read(self, offset: int, length: int) -> bytes:
         """Bytes written before."""
         return os.pread(self._fd, length, offset)
+
+    def source(self) -> PreadSource:
+        """What was written so far, to be read back like a file. To be closed."""
+        return PreadSource(os.dup(self._fd), self.path)
 
     def commit(self) -> None:
         """Sync, then give the file its name: from here on it is there, and before it was not."""

@@ -1,13 +1,14 @@
 """Reading a container: nothing is read before it is needed, nothing is used before it is checked.
 
-Its layers, each upon the one before: directory, tables, content, and here the stream that they were made from.
+Its layers, each upon the one before: directory, tables, content, views, and here the stream that they were made from.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from objref.container import format as f
-from objref.container.content import JOIN, Content, Trail
+from objref.container.content import JOIN, Trail
+from objref.container.views import Views
 from objref.errors import FormatError, IntegrityError, UnsupportedError
 from objref_index import KeyTable
 from objref_index.columns import cast
@@ -15,7 +16,7 @@ from objref_index.columns import cast
 __all__ = ["Container", "Trail"]
 
 
-class Container(Content):
+class Container(Views):
     """An open container. What it remembers is bounded by `limits.cache`, but for trailers and tables."""
 
     def braid(self) -> Iterator[tuple[int, int]]:

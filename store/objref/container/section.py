@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from objref.container import format as f
+from objref.container.dictionary import Dictionary
 
 __all__ = ["Batch", "GrowingSection"]
 
@@ -16,6 +17,11 @@ class GrowingSection:
         self.number, self.name, self.role = number, name, role
         self.codec, self.block_log2 = codec, block_log2
         self.level = level
+        self.bulk = False
+        self.learns = 0
+        """Bytes that are awaited before the first blocks are cut, because they may become the dictionary."""
+        self.dictionary: Dictionary | None = None
+        self.dictionary_number = 0
         self.pending = bytearray()
         self.next = 0
         """Address of the next byte."""

@@ -6,6 +6,7 @@ from typing import Any
 from objref.container import format as f
 from objref.container.blocks import check_block, decompress
 from objref.container.directory import Directory
+from objref.container.planes import from_planes
 from objref.container.source import Source
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref.limits import DEFAULT, Limits
@@ -28,6 +29,10 @@ class Tables(Directory):
             self._tables = {(e[0], e[1]): f.TableEntry(*e) for e in self._entries(f.TABLES)}
         return self._tables.get((f.TABLE_IDS[name], owner))
 
+    def tables(self) -> list[f.TableEntry]:
+        """All tables that the directory lists, in its order."""
+        return [f.TableEntry(*e) for e in self._entries(f.TABLES)]
+
     def table(self, name: str, owner: int = 0, limit: int | None = None) -> bytes | memoryview:
         """The whole content of a table, checked; empty when there is none."""
         entry = self._table(name, owner)
@@ -46,7 +51,7 @@ class Tables(Directory):
         if entry is None:
             return None
         word = f.TABLE_WORDS[name]
-        return Column(self._loader(name, entry), word, entry.length // {"Q": 8, "I": 4, "B": 1}[word])
+        return Column(self._loader(name, entry), word, entry.length // f.WORD_BYTES[word])
 
     def _loader(self, name: str, entry: f.TableEntry) -> Callable[[int], bytes | memoryview]:
         where = f"table {name} at offset {entry.offset}"
@@ -57,6 +62,8 @@ class Tables(Directory):
             raise FormatError(f"{where}: {entry.stored} bytes are not inside the file (R16)")
         if entry.codec == f.ZSTD:
             return self._packed_loader(where, entry)
+        if entry.codec == f.STRIPED and name in f.TABLE_WORDS:
+            return self._planes_loader(where, entry, f.WORD_BYTES[f.TABLE_WORDS[name]])
         if entry.codec != f.RAW or entry.length != entry.stored:
             raise UnsupportedError(f"{where}: unknown codec {entry.codec}")
         if entry.length <= f.STRIPE:
@@ -92,6 +99,29 @@ class Tables(Directory):
             start = k << f.STRIPE_LOG2
             length = min(f.STRIPE, entry.length - start)
             return self._checked(f"{where}, stripe {k}", entry.offset + start, length, checks[0][k])
+
+        return load
+
+    def _planes_loader(self, where: str, entry: f.TableEntry, width: int) -> Callable[[int], bytes | memoryview]:
+        if entry.length > self.limits.table:
+            raise LimitError(f"{where}: {entry.length} bytes, limit {self.limits.table}")
+        stripes = -(-entry.length // f.STRIPE)
+        at = -(-(entry.offset + entry.stored) // 8) * 8
+        found: list[memoryview] = []
+
+        def load(k: int) -> bytes | memoryview:
+            if k >= stripes:
+                raise FormatError(f"{where}: no stripe {k} of {stripes} (R20)")
+            if not found:
+                found.append(cast(self._checked(f"{where}: its stripes", at, stripes * 16, entry.check), "Q"))
+            start, end, check = (found[0][k - 1] if k else 0), found[0][k], found[0][stripes + k]
+            length = min(f.STRIPE, entry.length - (k << f.STRIPE_LOG2))
+            if not 0 < end - start <= length or end > entry.stored:
+                raise FormatError(f"{where}, stripe {k}: stores {end - start} bytes (R20)")
+            stored = self._checked(f"{where}, stripe {k}", entry.offset + start, end - start, check)
+            if len(stored) == length:
+                return stored
+            return from_planes(decompress(stored, length, f"{where}, stripe {k}"), width)
 
         return load
 

@@ -10,21 +10,28 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections import OrderedDict, deque
-from concurrent.futures import ThreadPoolExecutor
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.container import format as f
 from objref.container.blocks import decompress
-from objref.container.compress import compress_all
+from objref.container.dictionary import Dictionary
 from objref.container.digest import StreamDigest
-from objref.container.ending import TableData, piece_entries, section_entry, space_entry, write_table
+from objref.container.ending import (
+    TableData,
+    piece_entries,
+    section_entry,
+    space_entry,
+    write_directory,
+    write_table,
+)
 from objref.container.options import Options, sound
 from objref.container.output import Sink
 from objref.container.pages import PageTable
-from objref.container.section import Batch, GrowingSection
+from objref.container.piece_writer import ClosedPiece, PieceWriter
+from objref.container.section import GrowingSection
 from objref.errors import LimitError
 
 if TYPE_CHECKING:
@@ -33,36 +40,26 @@ if TYPE_CHECKING:
 __all__ = ["ContainerWriter", "Options", "TableData"]
 
 GROUP = 64 << 20
-PIECE_BUFFER = 8 << 20
-BATCH = 1 << 20
-STORED_MAX = (1 << 32) - (64 << 20)
 READ_BACK_BLOCKS = 64
-THREADS = 2
-IN_FLIGHT = 4
-"""Batches between the stream and the file: enough to keep the threads busy."""
 
 
-class ContainerWriter:
+class ContainerWriter(PieceWriter):
     """Writes one container to a Sink, an `Output` or what stands for one. Mutable; unusable after its first error."""
 
-    def __init__(self, output: Sink, options: Options | None = None) -> None:
-        self.options = sound(options or Options())
-        self._out = output
-        self._sections: list[GrowingSection] = []
+    def __init__(self, output: Sink, options: Options | None = None, dictionary: Dictionary | None = None) -> None:
+        """`dictionary`: that of the pages, if it is known beforehand, made for their level."""
+        super().__init__(output, sound(options or Options()), dictionary)
         self._by_name: dict[str, GrowingSection] = {}
         self._digest = StreamDigest()
         self._runs = array("Q")
         self._pieces: list[f.Piece] = []
-        self._group_pieces: list[tuple[f.Piece, array[int], array[int]]] = []
         self._groups: list[f.GroupEntry] = []
         self._piece_groups: list[int] = []
         self._group_start = f.SUPERBLOCK.size
         self._group_from = 0
         self._decoded: OrderedDict[int, bytes] = OrderedDict()
-        self._open: GrowingSection | None = None
-        self._batches: deque[Batch] = deque()
-        self._executor: ThreadPoolExecutor | None = None
-        output.write(f.encode_superblock())
+        self._packed = self.options.codec != "raw"
+        output.write(f.encode_superblock(f.PACKED_DIRECTORY if self._packed else 0))
         self._braid_section: GrowingSection | None = None
         self._page_table: GrowingSection | None = None
         self._pages: GrowingSection | None = None
@@ -85,6 +82,9 @@ class ContainerWriter:
         if found is None:
             log2 = self.options.bulk_log2 if bulk else self.options.block_log2
             found = self._by_name[name] = self._new(name, f.STRAND, log2, self.options.level)
+            found.bulk = bulk
+            if found.codec == f.ZSTD and self.options.record_dictionary_log2:
+                found.learns = 1 << self.options.record_dictionary_log2
         return found.number
 
     def append(self, section: int, data: bytes | memoryview) -> int:
@@ -119,6 +119,11 @@ class ContainerWriter:
         if self.stream_length - self._group_from >= GROUP:
             self._end_group()
 
+    def end_group(self) -> None:
+        """A group ends here, however short it is: a repack keeps to the groups of its source."""
+        if self.stream_length > self._group_from:
+            self._end_group()
+
     def _run(self, section: int, length: int) -> None:
         runs = self._runs
         if runs and runs[-1] >> 48 == section:
@@ -132,6 +137,8 @@ class ContainerWriter:
         options = self.options
         self._page_table = self._new("page-table", f.PAGE_TABLE, options.block_log2, options.level)
         self._pages = self._new("page-data", f.PAGES, options.page_block_log2, options.page_level)
+        if self._pages.codec == f.ZSTD and options.dictionary_log2:
+            self._pages.learns = 1 << options.dictionary_log2
 
     def _append_new_pages(self, data: memoryview) -> int:
         assert self._pages is not None  # for mypy: made with the page table
@@ -169,123 +176,14 @@ class ContainerWriter:
 
     def _read_back(self, place: int, length: int) -> bytes:
         stored = self._out.read(place >> 24, place & 0xFFFFFF)
-        return stored if len(stored) == length else decompress(stored, length, "page read back")
-
-    # -- blocks and pieces ---------------------------------------------------------------------------------
-
-    def _new(self, name: str, role: int, block_log2: int, level: int) -> GrowingSection:
-        if len(self._sections) == 0xFFFE:
-            raise LimitError("more than 65534 sections")
-        f.encode_name(name)  # while it can still be told who asked
-        codec = f.RAW if self.options.codec == "raw" and role != f.BRAID else f.ZSTD
-        section = GrowingSection(len(self._sections) + 1, name, role, codec, block_log2, level)
-        self._sections.append(section)
-        return section
-
-    def _append(self, section: GrowingSection, data: bytes | memoryview) -> int:
-        address = section.next
-        section.next += len(data)
-        section.length += len(data)
-        # Always the same bytes at once, however they came: where pieces end must not depend on read sizes.
-        batch, rest = max(BATCH, section.block), memoryview(data)
-        while (room := batch - len(section.pending)) <= len(rest):
-            section.pending += rest[:room]
-            rest = rest[room:]
-            self._compress(section)
-        section.pending += rest
-        return address
-
-    def _compress(self, section: GrowingSection) -> None:
-        """Hand over the pending bytes. What is stored keeps its order: a few batches later, one by one."""
-        content, section.pending = section.pending, bytearray()
-        view = memoryview(content)
-        blocks = [view[at : at + section.block] for at in range(0, len(content), section.block)]
-        frames = None if section.codec == f.RAW else self._threads.submit(compress_all, section.level, blocks)
-        self._batches.append(Batch(section, content, blocks, frames))
-        while len(self._batches) > IN_FLIGHT:
-            self._store(self._batches.popleft())
-
-    @property
-    def _threads(self) -> ThreadPoolExecutor:
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(THREADS, "objref-zstd")
-        return self._executor
-
-    def _store(self, batch: Batch) -> None:
-        """Put the blocks of a batch into the piece of their section."""
-        section, blocks, length = batch.section, batch.blocks, len(batch.content)
-        stored = blocks if batch.frames is None else batch.frames.result()
-        if section.piece_stored + length > STORED_MAX:
-            self._close_piece(section)
-        if section.places is not None:
-            self._open_for(section)
-        for block, kept in zip(blocks, stored, strict=True):
-            self._keep(section, kept, len(block))
-        section.piece_length += length
-        if section.buffered >= PIECE_BUFFER or section.places is not None:
-            self._write(section)
-
-    def _keep(self, section: GrowingSection, kept: bytes | memoryview, length: int) -> None:
-        if section.places is not None and section.lengths is not None:
-            section.places.append((section.offset + section.piece_stored) << 24 | len(kept))
-            section.lengths.append(length)
-        section.chunks.append(kept)
-        section.buffered += len(kept)
-        section.piece_stored += len(kept)
-        section.ends.append(section.piece_stored)
-        section.checks.append(xxh3(kept))
-
-    def _open_for(self, section: GrowingSection) -> None:
-        """Make the section the one whose piece the end of the file belongs to."""
-        if self._open is section:
-            return
-        if self._open is not None:
-            self._close_piece(self._open)
-        if section.codec == f.RAW:
-            self._out.align(f.RAW_ALIGN)
-        section.offset = self._out.position
-        self._open = section
-
-    def _write(self, section: GrowingSection) -> None:
-        """Write what is buffered; the piece stays open while nothing else is written."""
-        self._open_for(section)
-        self._out.write(b"".join(section.chunks))
-        section.chunks = []
-        section.buffered = 0
-
-    def _close_piece(self, section: GrowingSection) -> None:
-        """The end of a piece: from here on its blocks are in the trailer to come."""
-        if section.buffered:
-            self._write(section)
-        if section.piece_length:
-            piece = f.Piece(
-                section.number, section.role, section.codec, section.block_log2, 0, section.piece_address,
-                section.piece_length, section.offset, len(section.ends), 0, section.name,
-            )  # fmt: skip
-            self._group_pieces.append((piece, section.ends, section.checks))
-            section.stored += section.piece_stored
-        address = section.piece_address + section.piece_length
-        section.close_piece()
-        section.piece_address = -(-address // section.block) * section.block
-        if self._open is section:
-            self._open = None
+        assert self._pages is not None  # for mypy: pages were stored
+        return stored if len(stored) == length else decompress(stored, length, "page read back", self._pages.dictionary)
 
     # -- groups --------------------------------------------------------------------------------------------
 
     def _end_group(self) -> None:
         self._braid()
-        for section in self._sections:
-            if section.pending:
-                self._compress(section)
-        while self._batches:
-            self._store(self._batches.popleft())
-        # The open piece first: closing it writes nothing, opening another one would cut it.
-        if self._open is not None:
-            self._close_piece(self._open)
-        for section in self._sections:
-            self._close_piece(section)
-            section.next = section.piece_address  # only here may a block be short: what it lacks belongs to nothing
-        self._trailer()
+        self._trailer(self._close_pieces())
 
     def _braid(self) -> None:
         if not self._runs:
@@ -298,9 +196,9 @@ class ContainerWriter:
         self._append(braid, self._runs.tobytes())
         self._runs = array("Q")
 
-    def _trailer(self) -> None:
+    def _trailer(self, pieces: list[ClosedPiece]) -> None:
         entries, ends, checks = [], array("I"), array("Q")
-        for piece, piece_ends, piece_checks in self._group_pieces:
+        for piece, piece_ends, piece_checks in pieces:
             entries.append(piece._replace(first_block=len(ends)))
             ends.extend(piece_ends)
             checks.extend(piece_checks)
@@ -319,7 +217,6 @@ class ContainerWriter:
         self._groups.append(f.GroupEntry(offset, check, self.stream_length))
         self._pieces += entries
         self._piece_groups += [number] * len(entries)
-        self._group_pieces = []
         self._group_start, self._group_from = self._out.position, self.stream_length
 
     # -- the end -------------------------------------------------------------------------------------------
@@ -344,32 +241,43 @@ class ContainerWriter:
         references: int,
     ) -> f.Footer:
         """Write tables, directory and footer. The output still has to be committed."""
+        if not self._groups:
+            self._enlarge()
         if self.stream_length > self._group_from or not self._groups:
             self._end_group()
         arrays = {
             f.SECTIONS: [section_entry(s) for s in self._sections],
             f.GROUPS: [f.GROUP_ENTRY.pack(*group) for group in self._groups],
             f.PIECES: piece_entries(self._pieces, self._piece_groups),
-            f.TABLES: [write_table(self._out, table, self.options.level) for table in tables],
+            f.TABLES: [
+                write_table(self._out, table, self.options.level, self._packed and self.options.tables == "packed")
+                for table in tables
+            ],
             f.SPACES: [space_entry(s) for s in spaces],
             f.KINDS: [f.KIND_ENTRY.pack(k.id, 0, 0, k.objects, k.bytes, f.encode_name(k.name)) for k in kinds],
             f.ROLES: [f.ROLE_ENTRY.pack(r.id, ord(r.strength), 0, 0, f.encode_name(r.name)) for r in roles],
         }
-        directory = f.encode_directory(arrays)
         offset = self._out.position
-        self._out.write(directory)
+        directory, codec = write_directory(self._out, arrays, self._packed, self.options.level)
         footer = f.Footer(
             offset, len(directory), xxh3(directory), self._digest.digest(), self.stream_length, objects, references,
-            self._out.position + f.FOOTER.size, len(self._groups), self._groups[-1].check,
+            self._out.position + f.FOOTER.size, len(self._groups), self._groups[-1].check, codec,
         )  # fmt: skip
         self._out.write(f.encode_footer(footer))
         return footer
 
+    def _enlarge(self) -> None:
+        """The image ends within its first group: what is small and not yet cut gets larger blocks."""
+        self._braid()
+        for section in self._sections:
+            if section.codec == f.ZSTD and section.length == len(section.pending):
+                log2 = min(max(len(section.pending) - 1, 0).bit_length(), self.options.whole_log2)
+                section.block_log2 = max(section.block_log2, log2)
+
     def close(self) -> None:
         """Let go of the threads."""
         self._digest.close()
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
+        super().close()
 
 
 def _little(values: array[int]) -> bytes:

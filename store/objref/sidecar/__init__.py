@@ -1,4 +1,4 @@
-"""The index beside a stream that stays as it is (docs/format.md, section 12).
+"""The index beside a stream that stays as it is (docs/format.md, section 13).
 
 layout    the ending of a sidecar, byte by byte
 spliced   head ‖ FILE ‖ rest as one source

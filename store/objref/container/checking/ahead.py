@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.container.blocks import check_frame
 from objref.container.source import Source
 from objref.errors import FormatError
+
+if TYPE_CHECKING:
+    from objref.container.dictionary import Dictionary
 
 __all__ = ["Block", "decode_many"]
 
@@ -24,7 +27,9 @@ class Block(NamedTuple):
     check: int
 
 
-def decode_many(source: Source, offset: int, blocks: list[Block]) -> list[bytes | memoryview | None]:
+def decode_many(
+    source: Source, offset: int, blocks: list[Block], dictionary: Dictionary | None = None
+) -> list[bytes | memoryview | None]:
     """Contents of blocks that lie one behind the other; None for the damaged ones: asked one by one, they say why."""
     found: list[memoryview | None] = []
     packed: list[int] = []
@@ -43,17 +48,20 @@ def decode_many(source: Source, offset: int, blocks: list[Block]) -> list[bytes 
         if stored != length:
             packed.append(i)
             sizes.append(length)
-    return _unpack(found, packed, sizes)
+    return _unpack(found, packed, sizes, dictionary)
 
 
-def _unpack(found: list[memoryview | None], packed: list[int], sizes: list[int]) -> list[bytes | memoryview | None]:
+def _unpack(
+    found: list[memoryview | None], packed: list[int], sizes: list[int], dictionary: Dictionary | None
+) -> list[bytes | memoryview | None]:
     import zstandard
 
     whole: list[bytes | memoryview | None] = list(found)
     if packed:
         frames = [found[i] for i in packed]
         try:
-            contents = zstandard.ZstdDecompressor().multi_decompress_to_buffer(
+            decompressor = zstandard.ZstdDecompressor() if dictionary is None else dictionary.decompressor()
+            contents = decompressor.multi_decompress_to_buffer(
                 frames,  # type: ignore[arg-type]
                 decompressed_sizes=b"".join(map(SIZE.pack, sizes)),
             )

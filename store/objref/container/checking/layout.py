@@ -10,7 +10,7 @@ from objref.container.checking.opened import Checked
 from objref.container.checking.structure import Structure
 from objref.findings import Findings
 
-__all__ = ["check_layout"]
+__all__ = ["check_layout", "stripe_checks"]
 
 STEP = 1 << 20
 TABLE_NAMES = {number: name for name, number in f.TABLE_IDS.items()}
@@ -54,15 +54,23 @@ def _regions(c: Checked, structure: Structure) -> Iterator[_Region]:
     yield from _lost(c, structure)
 
 
+def stripe_checks(entry: f.TableEntry) -> tuple[int, int]:
+    """Where what is said of a table's stripes starts and stops in the file; nothing is said of a single one."""
+    stop = entry.offset + entry.stored
+    each = {f.RAW: 8 * (entry.length > f.STRIPE), f.STRIPED: 16}.get(entry.codec, 0)
+    start = -(-stop // 8) * 8 if each else stop
+    return start, start + each * -(-entry.length // f.STRIPE)
+
+
 def _tables(c: Checked) -> Iterator[_Region]:
     for fields in c._entries(f.TABLES):
         entry = f.TableEntry(*fields)
-        stop = entry.offset + entry.stored
-        if entry.codec == f.RAW and entry.length > f.STRIPE:
-            stop = -(-stop // 8) * 8 + 8 * -(-entry.length // f.STRIPE)
         name = f"table {TABLE_NAMES.get(entry.what, entry.what)} of {entry.owner}"
+        checks, stop = stripe_checks(entry)
         if entry.stored and stop <= c.footer.directory_offset:
-            yield _Region(entry.offset, stop, name, True)
+            yield _Region(entry.offset, entry.offset + entry.stored, name, True)
+            if stop > checks:
+                yield _Region(checks, stop, f"{name}, its stripes", True)
 
 
 def _lost(c: Checked, structure: Structure) -> Iterator[_Region]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from objref.container import format as f
 from objref.container.checking.ahead import Block, decode_many
@@ -14,6 +15,9 @@ from objref.container.source import Source
 from objref.errors import FormatError, UnsupportedError
 from objref.findings import Findings, finding_of
 from objref.limits import Limits
+
+if TYPE_CHECKING:
+    from objref.container.dictionary import Dictionary
 
 __all__ = ["BAD", "GOOD", "UNSEEN", "Checked"]
 
@@ -31,6 +35,8 @@ TEXTS = 1000
 
 
 Batch = list[bytes | memoryview]
+Plan = tuple[Source, int, list[Block], "Dictionary | None"]
+"""The file, an offset in it, the blocks from there, and what they may refer to."""
 Key = tuple[int, int, int]
 """Section, address of the piece, first block."""
 
@@ -59,16 +65,19 @@ class Checked(Container):
         self._threads: ThreadPoolExecutor | None = None
         self._held = 0
         self._recent: OrderedDict[int, Trail] = OrderedDict()
+        self._without: dict[int, FormatError] = {}
+        """Dictionaries that cannot be had: asked for once, not for each block."""
         super().__init__(source, limits)
 
-    def _check_front(self) -> None:
+    def _check_front(self) -> int:
         try:
-            super()._check_front()
+            return super()._check_front()
         except UnsupportedError:  # nobody knows where its footer is
             raise
         except FormatError as error:
             found = finding_of("superblock", "offset 0", error)
             self.findings.add(found._replace(text=found.text.removeprefix(f"{self.source.name}: ")))
+            return f.PACKED_DIRECTORY  # what it would have said: whether one is packed shows by itself
 
     @property
     def group_count(self) -> int:
@@ -82,6 +91,17 @@ class Checked(Container):
             if len(self._recent) > TRAILS:
                 self._recent.popitem(last=False)
         return found
+
+    def dictionary(self, section: f.Section) -> Dictionary:
+        """What the frames of a section may refer to; the same error again when it is damaged."""
+        known = self._without.get(section.id)
+        if known is not None:
+            raise known
+        try:
+            return super().dictionary(section)
+        except FormatError as error:
+            self._without[section.id] = error
+            raise
 
     def adopt(self, pieces: dict[int, list[f.PieceEntry]], lost: set[int]) -> None:
         """Read by these pieces, which the trailers confirm. `lost`: groups without a trailer; they read as zeros."""
@@ -171,11 +191,15 @@ class Checked(Container):
         if len(self.texts) < TEXTS:
             self.texts[section.id, (piece.address >> section.block_log2) + index] = error
 
-    def _plan(self, section: f.Section, piece: f.PieceEntry, first: int) -> tuple[Source, int, list[Block]]:
-        """What to decode together: the file, an offset in it, and the blocks from there."""
+    def _plan(self, section: f.Section, piece: f.PieceEntry, first: int) -> Plan:
+        """What to decode together."""
         stop = min(first + _ahead(section), piece.blocks)
-        alone = self.source, self.source.length + 1, [Block(1, 1, 0)] * (stop - first)  # nothing is there
-        if section.codec not in (f.RAW, f.ZSTD) or section.dictionary:
+        alone = self.source, self.source.length + 1, [Block(1, 1, 0)] * (stop - first), None  # nothing is there
+        if section.codec not in (f.RAW, f.ZSTD):
+            return alone
+        try:
+            dictionary = self.dictionary(section) if section.dictionary else None
+        except FormatError:
             return alone
         trail, at = self.trail(piece.group), piece.first_block
         ends = trail.ends[at + first : at + stop].tolist()
@@ -189,7 +213,7 @@ class Checked(Container):
         ):
             return alone  # R8
         blocks = list(map(Block, sizes, lengths, trail.checks[at + first : at + stop].tolist()))
-        return self.source, piece.offset + start, blocks
+        return self.source, piece.offset + start, blocks, dictionary
 
     def seen_of(self, section: f.Section, piece: f.PieceEntry) -> bytearray:
         """What became of the blocks of a piece: UNSEEN, GOOD or BAD."""

@@ -10,6 +10,7 @@ import numpy as np
 from objref.container import format as f
 from objref.container.checking.braid import check_braid
 from objref.container.checking.damage import U64, Damage, Spans, covered, runs_of
+from objref.container.checking.dictionaries import check_dictionaries
 from objref.container.checking.layout import check_layout
 from objref.container.checking.opened import Checked
 from objref.container.checking.slots import bad_blocks, check_slots
@@ -66,6 +67,7 @@ def check_container(
 def _check(c: Checked, findings: Findings, depth: Depth, progress: Callable[[int], None] | None) -> Bytes:
     structure = check_structure(c, findings)
     c.adopt(structure.pieces, structure.lost)
+    check_dictionaries(c, structure, findings)
     if c.whole:
         check_layout(c, structure, findings)
         check_tables(c, findings)

@@ -209,7 +209,9 @@ def _check_piece(c: Checked, piece: f.Piece, trail: Trail, where: str, findings:
     theirs = (section.role, section.codec, section.block_log2, section.dictionary, section.name)
     ours = (piece.role, piece.codec, piece.block_log2, piece.dictionary, piece.name)
     if theirs != ours:
-        findings.say("piece", where, f"says {ours} of its section, the directory {theirs}")
+        rules = ("R19",) if piece.dictionary != section.dictionary else ()
+        text = f"says {ours} of its section, the directory {theirs}" + " (R19)" * len(rules)
+        findings.say("piece", where, text, *rules)
         return section.block_log2 == piece.block_log2
     return _check_ends(piece, trail, where, findings)
 

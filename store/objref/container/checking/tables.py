@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from objref.container import format as f
-from objref.container.checking.layout import TABLE_NAMES
+from objref.container.checking.layout import TABLE_NAMES, stripe_checks
 from objref.container.checking.opened import Checked
 from objref.errors import FormatError
 from objref.findings import Findings
@@ -11,7 +11,6 @@ from objref.findings import Findings
 __all__ = ["check_tables"]
 
 OF_SPACES = ("keys", "ends", "ordinals", "order", "place", "radix")
-SIZES = {"Q": 8, "I": 4, "B": 1}
 
 
 def check_tables(c: Checked, findings: Findings) -> int:
@@ -43,16 +42,42 @@ def _check_owners(c: Checked, findings: Findings) -> None:
 
 def _check_table(c: Checked, name: str, entry: f.TableEntry, findings: Findings) -> None:
     where = f"table {name} of {entry.owner}"
-    size = SIZES[f.TABLE_WORDS.get(name, "B")] if name != "keys" else 1  # those of names are bytes
+    size = f.WORD_BYTES[f.TABLE_WORDS.get(name, "B")] if name != "keys" else 1  # those of names are bytes
     if entry.length % size:
         findings.say("table", where, f"{entry.length} bytes are no whole entries of {size}")
     if entry.codec == f.RAW and entry.offset % f.TABLE_ALIGN:
         findings.say("table", where, f"starts at {entry.offset}, no multiple of {f.TABLE_ALIGN} (R16)", "R16")
-    load = c._loader(name, entry)
+    start, stop = stripe_checks(entry)
+    if stop > c.footer.directory_offset:
+        text = f"ends at {stop}, the directory begins at {c.footer.directory_offset} (R16)"
+        findings.say("table", where, text, "R16")
+        return
+    if entry.codec == f.STRIPED and not _check_striped(c, where, entry, start, stop, findings):
+        return
+    load = c._planes_loader(where, entry, 1) if _is_unknown(entry) else c._loader(name, entry)
     for stripe in range(-(-entry.length // f.STRIPE) if entry.length else 1):
         try:
             load(stripe)
         except FormatError as error:
             findings.error("table", where, error)
-            if entry.codec != f.RAW or "its stripes" in str(error):  # all of it is lost
+            if entry.codec == f.ZSTD or "its stripes" in str(error):  # all of it is lost
                 return
+
+
+def _is_unknown(entry: f.TableEntry) -> bool:
+    """Whether nobody knows the words of a packed table: its frames are sound all the same, or not."""
+    return entry.codec == f.STRIPED and entry.what not in TABLE_NAMES
+
+
+def _check_striped(c: Checked, where: str, entry: f.TableEntry, start: int, stop: int, findings: Findings) -> bool:
+    """What no reader of a single stripe asks: that there may be such tables, and where the last stripe ends. Returns
+    whether there are stripes. `start`, `stop`: of what is said of them."""
+    if not c.features & f.PACKED_DIRECTORY:
+        findings.say("table", where, "packed by the stripe, which the superblock does not announce (R20)", "R20")
+    if not entry.length:
+        findings.say("table", where, "packed by the stripe, without one (R20)", "R20")
+        return False
+    last = int.from_bytes(c.source.read(start + (stop - start) // 2 - 8, 8), "little")
+    if last != entry.stored:
+        findings.say("table", where, f"its last stripe ends at {last}, it stores {entry.stored} bytes (R20)", "R20")
+    return True

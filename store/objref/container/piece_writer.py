@@ -1,0 +1,187 @@
+"""Sections while they grow: bytes become blocks, which threads compress, and blocks become pieces of the file
+(docs/format.md, section 3). What a piece is told of by, its trailer, is written by who knows the stream.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
+
+from xxhash import xxh3_64_intdigest as xxh3
+
+from objref.container import format as f
+from objref.container.compress import compress_all
+from objref.container.dictionary import Dictionary, learn, own_level
+from objref.container.options import Options
+from objref.container.output import Sink
+from objref.container.section import Batch, GrowingSection
+from objref.errors import LimitError
+
+__all__ = ["ClosedPiece", "PieceWriter"]
+
+PIECE_BUFFER = 8 << 20
+BATCH = 1 << 20
+STORED_MAX = (1 << 32) - (64 << 20)
+THREADS = 2
+IN_FLIGHT = 4
+"""Batches between the stream and the file: enough to keep the threads busy."""
+
+ClosedPiece: TypeAlias = tuple[f.Piece, "array[int]", "array[int]"]
+"""A piece that is complete, with the ends and the checks of its blocks."""
+
+
+class PieceWriter:
+    """Puts the bytes of sections into a file. Mutable; unusable after its first error."""
+
+    def __init__(self, output: Sink, options: Options, dictionary: Dictionary | None) -> None:
+        """`dictionary`: that of the pages, if it is known beforehand, made for their level."""
+        self.options = options
+        self._out = output
+        self._sections: list[GrowingSection] = []
+        self._closed: list[ClosedPiece] = []
+        self._open: GrowingSection | None = None
+        self._batches: deque[Batch] = deque()
+        self._executor: ThreadPoolExecutor | None = None
+        self._known = dictionary
+
+    def _new(self, name: str, role: int, block_log2: int, level: int) -> GrowingSection:
+        if len(self._sections) == 0xFFFE:
+            raise LimitError("more than 65534 sections")
+        f.encode_name(name)  # while it can still be told who asked
+        chosen = self.options.pages if role == f.PAGES else self.options.codec
+        codec = f.RAW if "raw" in (self.options.codec, chosen) and role != f.BRAID else f.ZSTD
+        section = GrowingSection(len(self._sections) + 1, name, role, codec, block_log2, level)
+        self._sections.append(section)
+        return section
+
+    def _append(self, section: GrowingSection, data: bytes | memoryview) -> int:
+        address = section.next
+        section.next += len(data)
+        section.length += len(data)
+        # Always the same bytes at once, however they came: where pieces end must not depend on read sizes.
+        batch, rest = max(BATCH, section.block, section.learns), memoryview(data)
+        while (room := batch - len(section.pending)) <= len(rest):
+            section.pending += rest[:room]
+            rest = rest[room:]
+            self._compress(section)
+            batch = max(BATCH, section.block)
+        section.pending += rest
+        return address
+
+    def _compress(self, section: GrowingSection) -> None:
+        """Hand over the pending bytes. What is stored keeps its order: a few batches later, one by one."""
+        if section.learns:
+            self._learn(section)
+        content, section.pending = section.pending, bytearray()
+        view = memoryview(content)
+        blocks = [view[at : at + section.block] for at in range(0, len(content), section.block)]
+        frames = (
+            None
+            if section.codec == f.RAW
+            else self._threads.submit(compress_all, section.level, blocks, section.dictionary)
+        )
+        self._batches.append(Batch(section, content, blocks, frames))
+        while len(self._batches) > IN_FLIGHT:
+            self._store(self._batches.popleft())
+
+    def _learn(self, section: GrowingSection) -> None:
+        length, section.learns = section.learns, 0
+        if section.role == f.STRAND and len(section.pending) < BATCH:
+            return  # most strands: less than a MiB in their first group
+        known = self._known if section.role == f.PAGES else None
+        made = known or learn(section.pending, length, section.block, section.level)
+        if made is not None:
+            log2 = max((len(made.content) - 1).bit_length(), f.BLOCK_LOG2_MIN)
+            name = section.name.encode()[:13].decode(errors="ignore")  # names have 24 bytes
+            own = self._new(f"{name} dictionary", f.DICTIONARY, log2, own_level(section.level))
+            self._append(own, made.content)
+            section.dictionary, section.dictionary_number = made, own.number
+
+    @property
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(THREADS, "objref-zstd")
+        return self._executor
+
+    def _store(self, batch: Batch) -> None:
+        """Put the blocks of a batch into the piece of their section."""
+        section, blocks, length = batch.section, batch.blocks, len(batch.content)
+        stored = blocks if batch.frames is None else batch.frames.result()
+        if section.piece_stored + length > STORED_MAX:
+            self._close_piece(section)
+        if section.places is not None:
+            self._open_for(section)
+        for block, kept in zip(blocks, stored, strict=True):
+            self._keep(section, kept, len(block))
+        section.piece_length += length
+        if section.buffered >= PIECE_BUFFER or section.places is not None:
+            self._write(section)
+
+    def _keep(self, section: GrowingSection, kept: bytes | memoryview, length: int) -> None:
+        if section.places is not None and section.lengths is not None:
+            section.places.append((section.offset + section.piece_stored) << 24 | len(kept))
+            section.lengths.append(length)
+        section.chunks.append(kept)
+        section.buffered += len(kept)
+        section.piece_stored += len(kept)
+        section.ends.append(section.piece_stored)
+        section.checks.append(xxh3(kept))
+
+    def _open_for(self, section: GrowingSection) -> None:
+        """Make the section the one whose piece the end of the file belongs to."""
+        if self._open is section:
+            return
+        if self._open is not None:
+            self._close_piece(self._open)
+        if section.codec == f.RAW:
+            self._out.align(f.RAW_ALIGN)
+        section.offset = self._out.position
+        self._open = section
+
+    def _write(self, section: GrowingSection) -> None:
+        """Write what is buffered; the piece stays open while nothing else is written."""
+        self._open_for(section)
+        self._out.write(b"".join(section.chunks))
+        section.chunks = []
+        section.buffered = 0
+
+    def _close_piece(self, section: GrowingSection) -> None:
+        """The end of a piece: from here on its blocks are in the trailer to come."""
+        if section.buffered:
+            self._write(section)
+        if section.piece_length:
+            piece = f.Piece(
+                section.number, section.role, section.codec, section.block_log2, section.dictionary_number,
+                section.piece_address,
+                section.piece_length, section.offset, len(section.ends), 0, section.name,
+            )  # fmt: skip
+            self._closed.append((piece, section.ends, section.checks))
+            section.stored += section.piece_stored
+        address = section.piece_address + section.piece_length
+        section.close_piece()
+        section.piece_address = -(-address // section.block) * section.block
+        if self._open is section:
+            self._open = None
+
+    def _close_pieces(self) -> list[ClosedPiece]:
+        """All that waits becomes blocks, and all blocks pieces: those since the last call."""
+        for section in self._sections:  # a dictionary may join them on the way
+            if section.pending:
+                self._compress(section)
+        while self._batches:
+            self._store(self._batches.popleft())
+        # The open piece first: closing it writes nothing, opening another one would cut it.
+        if self._open is not None:
+            self._close_piece(self._open)
+        for section in self._sections:
+            self._close_piece(section)
+            section.next = section.piece_address  # only here may a block be short: what it lacks belongs to nothing
+        closed, self._closed = self._closed, []
+        return closed
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
