@@ -13,7 +13,6 @@ import numpy as np
 
 from objref.container import format as f
 from objref.container.digest import StreamDigest
-from objref.container.options import Options
 from objref.errors import FormatError, IntegrityError
 from objref.native import layout as n
 from objref.native.edges import EdgePayloads
@@ -102,10 +101,7 @@ class NativeWriter:
             return
         yield from self._flush()
         found = [self._container.sections[section] for section in sections]
-        entries = [
-            n.STRAND.pack(self._strands[s.id], s.role, _bulk(s, self._image.meta), 0, f.encode_name(s.name))
-            for s in found
-        ]
+        entries = [n.STRAND.pack(self._strands[s.id], s.role, _bulk(s), 0, f.encode_name(s.name)) for s in found]
         step = n.BODY_MAX // n.STRAND.size
         for at in range(0, len(entries), step):
             yield from self._frames.frame(n.STRANDS, [b"".join(entries[at : at + step])])
@@ -248,12 +244,9 @@ def _numbers(container: Any) -> dict[int, int]:
     return {s.id: number for number, s in enumerate(strands, 1)}
 
 
-def _bulk(section: f.Section, meta: dict[str, Any]) -> int:
-    """Whether it has larger blocks than others, by the options that META tells of."""
-    options = meta.get("options")
-    usual = options.get("block_log2") if isinstance(options, dict) else None
-    usual = usual if isinstance(usual, int) else Options().block_log2
-    return n.BULK if section.role == f.STRAND and section.block_log2 > usual else 0
+def _bulk(section: f.Section) -> int:
+    """Whether it is read in long runs."""
+    return n.BULK if section.role == f.STRAND and section.flags & f.BULK else 0
 
 
 def _marks(groups: list[f.GroupEntry]) -> Iterator[int]:
