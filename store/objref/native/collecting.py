@@ -125,10 +125,10 @@ class NativeCollector:
                 f"here is {found.hex()}, expected {mark.sha256.hex()} (N18)"
             )
         self._proven = mark
-        if mark.end:
-            self._section(len(self._strands))
-        else:
+        if not mark.end:
             self._writer.end_batch()
+        elif self._strands:
+            self._section(len(self._strands))
 
     # -- objects -------------------------------------------------------------------------------------------
 
