@@ -107,8 +107,8 @@ def short(value: float) -> str:
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """A Markdown table, aligned so that it can be read as it is."""
-    rows = [list(row) for row in rows]
-    widths = [max(len(row[i]) for row in [list(head), *rows]) for i in range(len(head))]
+    head, *rows = ([cell.replace("|", "\\|") for cell in row] for row in (head, *rows))
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     for row in (head, ["-" * width for width in widths], *rows):
         yield "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
 
