@@ -34,6 +34,7 @@ class Run(NamedTuple):
     folder: Path
     scale: Scale
     arguments: list[str]
+    quick: bool = False
 
 
 class Target(NamedTuple):
@@ -107,8 +108,8 @@ def short(value: float) -> str:
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     """A Markdown table, aligned so that it can be read as it is."""
-    rows = [list(row) for row in rows]
-    widths = [max(len(row[i]) for row in [list(head), *rows]) for i in range(len(head))]
+    head, *rows = ([cell.replace("|", "\\|") for cell in row] for row in (head, *rows))
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     for row in (head, ["-" * width for width in widths], *rows):
         yield "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |"
 
@@ -196,7 +197,7 @@ def main(
     """Measure and report."""
     args, tables = _parse(doc, argv), []
     with tempfile.TemporaryDirectory() as scratch:
-        for table in measure(Run(Path(args.dir or scratch), _scale(args, full, quick), args.arguments)):
+        for table in measure(Run(Path(args.dir or scratch), _scale(args, full, quick), args.arguments, args.quick)):
             tables.append(table)
             print("\n".join(["", *table.lines()]), flush=True)
     if targets := [target for table in tables for target in table.targets]:

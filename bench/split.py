@@ -153,4 +153,4 @@ def _rates(made: dict[str, Stream], found: dict[str, Samples]) -> dict[str, dict
 
 
 if __name__ == "__main__":
-    sys.exit(reporting.main(__doc__ or "", measure, Scale((), 64, 5), Scale((), 16, 2)))
+    sys.exit(reporting.main(__doc__ or "", measure, Scale((), 32, 5), Scale((), 8, 2)))
