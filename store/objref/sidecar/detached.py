@@ -8,7 +8,7 @@ __all__ = ["DetachedOutput"]
 
 
 class DetachedOutput:
-    """Positions count in head ‖ FILE ‖ rest (docs/format.md, section 12). Mutable.
+    """Positions count in head ‖ FILE ‖ rest (docs/format.md, section 13). Mutable.
 
     The head is held back: in the file it comes behind the tree, which can be made only when FILE was read.
     """

@@ -1,4 +1,4 @@
-"""The ending of a sidecar, declared once (docs/format.md, section 12)."""
+"""The ending of a sidecar, declared once (docs/format.md, section 13)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from objref.findings import Findings
 
 __all__ = ["check_tables"]
 
-OF_SPACES = ("keys", "ends", "ordinals", "order", "place", "radix")
+OF_SPACES = ("keys", "ends", "ordinals", "order", "place", "radix", "ordinal keys")
 SIZES = {"Q": 8, "I": 4, "B": 1}
 
 
