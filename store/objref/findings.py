@@ -11,7 +11,7 @@ from objref.errors import FormatError
 
 __all__ = ["Finding", "Findings", "finding_of"]
 
-RULE = re.compile(r"\bR(?:20|1\d|[1-9])\b")
+RULE = re.compile(r"\b(?:R(?:20|1\d|[1-9])|S(?:1[0-2]|[1-9]))\b")
 FINDINGS = 1000
 """Findings that are kept; further ones are counted."""
 
@@ -26,7 +26,7 @@ class Finding(NamedTuple):
     text: str
     """What was found, and what was expected."""
     rules: tuple[str, ...] = ()
-    """The rules of docs/format.md that are broken, such as "R12"; none where a checksum or digest is wrong."""
+    """The rules of docs/format.md that are broken, such as "R12" or "S9"; none where a checksum or digest is wrong."""
     objrefs: tuple[str, ...] = ()
     """Objects that this touches, the first few."""
     affected: int = 0
@@ -62,6 +62,10 @@ class Findings:
             self._said.add(said)
         else:
             self.left_out += 1
+
+    def forget(self) -> None:
+        """Start again: what was looked at is something else."""
+        self.found, self.left_out, self._said = [], 0, set()
 
     def say(self, what: str, where: str, text: str, *rules: str) -> None:
         """Something is wrong that touches no object in particular."""

@@ -199,12 +199,14 @@ class Image:
     def _no_space(self, layer: int, name: str) -> NotFoundError:
         from difflib import get_close_matches
 
+        if not self._all_spaces():
+            return NotFoundError("the image has no objects, and so no spaces")
         here = sorted({n for number, n in self._all_spaces() if number == layer})
         if not here:
             return NotFoundError(f"the image has no layer {layer}; it has {max(len(self.layers), 1)}, counted from 0")
         near = tuple(get_close_matches(name, here, 3))
-        hint = ", ".join(near or here[:12])
-        return NotFoundError(f"no space {name!r} in layer {layer}; there is: {hint}", near)
+        hint = f"nearest: {', '.join(near)}" if near else f"there is: {', '.join(here[:12])}"
+        return NotFoundError(f"no space {name!r} in layer {layer}; {hint}", near)
 
     def object(self, name: str) -> Object:
         """An object by its objref."""
@@ -247,7 +249,8 @@ class Image:
         if name not in numbers:
             present = [k.name for k in self.container.kinds if k.objects]
             near = tuple(get_close_matches(name, present, 3))
-            raise NotFoundError(f"no kind {name!r}; there is: {', '.join(near or present)}", near)
+            hint = f"nearest: {', '.join(near)}" if near else f"there is: {', '.join(present)}"
+            raise NotFoundError(f"no kind {name!r}; {hint}", near)
         return numbers[name]
 
     # -- tables, opened at first use -----------------------------------------------------------------------

@@ -264,7 +264,7 @@ class Reference:
 
     @property
     def strength(self) -> str:
-        """H: the target must exist; S: it may be missing; K: belongs together; O: the target exists for the source."""
+        """H: the target must exist; S: it may be missing; K: belongs together; O: one exists because of the other."""
         return self._image.role(self._edge.role).strength
 
     @property

@@ -36,7 +36,7 @@ def test_a_damaged_image_says_where_whom_and_what_is_left(broken: Path, capsys: 
     assert "section page-data, block 0" in out
     assert "touches " in out
     assert "objects are whole" in out
-    assert "the stream up to byte 0" in out
+    assert "the stream" not in out  # no digest proves a part of it
     assert max(map(len, out.splitlines()[:-1])) <= 80
     assert main(["verify", "--quick", str(broken)]) == 0  # it does not look there, and says so
 

@@ -1,4 +1,4 @@
-"""Key tables as a B-tree of LMDB, for a stream that stays as it is (docs/format.md, section 12).
+"""Key tables as a B-tree of LMDB, for a stream that stays as it is (docs/format.md, section 13).
 
 layout   entries, byte by byte
 opened   the database, opened to be read

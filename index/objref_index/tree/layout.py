@@ -1,4 +1,4 @@
-"""The entries of the tree (docs/format.md, section 12)."""
+"""The entries of the tree (docs/format.md, section 13)."""
 
 import struct
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from objref.verify import Report
 
 HELP = """\
-Check every checksum, digest and rule of an image (docs/format.md, R1 to R20).
+Check every checksum, digest and rule of an image (docs/format.md, R1 to R20),
+or of a stream with its index (S1 to S12).
 
 It goes on after damage, names the objects that are touched by it, and says what
 can still be trusted. Exit code 0: nothing is wrong; 4: something is.
@@ -24,7 +25,7 @@ INDENT = 12
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("--quick", action="store_true", help="the structure and the tables only, not the contents")
     parser.add_argument("--quiet", action="store_true", help="print nothing; the exit code tells")
     parser.add_argument("--json", action="store_true", help="report as JSON, with all findings that were kept")
@@ -68,16 +69,23 @@ def _sound(report: Report) -> str:
     counts = f"{count(report.objects, 'object')}, {count(report.references, 'reference')}"
     if report.depth == "quick":
         return f"{counts}; contents were not read"
-    return f"{counts}, {count(report.blocks, 'block')}; SHA-256 of {size(report.stream_length)} as imported"
+    return f"{counts}, {count(report.blocks, 'block')}; SHA-256 of {size(report.stream_length)} as {_made(report)}"
+
+
+def _made(report: Report) -> str:
+    return "imported" if report.beside is None else "indexed"
 
 
 def _left(report: Report) -> str:
     """What can still be trusted."""
     if report.affected is not None:
-        stream = "the stream is as imported" if report.whole else f"the stream up to byte {report.proven}"
-        return f"{report.objects - report.affected} of {report.objects} objects are whole, {stream}"
+        stream = f"the stream is as {_made(report)}" if report.whole else f"the stream up to byte {report.proven}"
+        whole = f"{report.objects - report.affected} of {report.objects} objects are whole"
+        return f"{whole}, {stream}" if report.proven else whole
     if report.depth == "quick":
         return "contents were not read"
     if report.proven:
         return f"what leads to its objects is lost, the stream up to byte {report.proven} is as imported"
+    if any(finding.what == "index" for finding in report.findings):
+        return "no image, or without its index"
     return "nothing of it can be trusted"

@@ -21,7 +21,7 @@ from objref.limits import Limits
 from objref.sidecar.layout import CHECKED, CHECKED_LOG2
 from objref.sidecar.mounts import remote_type
 
-__all__ = ["check_tree"]
+__all__ = ["check_tree", "damaged_parts"]
 
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
 SEALS = ("F_SEAL_SEAL", "F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE")
@@ -31,9 +31,7 @@ SEAL_NUMBERS = {"F_ADD_SEALS": 1033, "F_SEAL_SEAL": 1, "F_SEAL_SHRINK": 2, "F_SE
 
 def check_tree(source: PreadSource, length: int, checks: memoryview, limits: Limits) -> int:
     """Compare the first `length` bytes with their checks; returns a descriptor of the caller's to map them by."""
-    if len(checks) != -(-length // CHECKED):
-        raise FormatError(f"table tree checks has {len(checks)} entries for a tree of {length} bytes (S12)")
-    parts = _parts(source, length, checks)
+    parts = _parts(source, length, _all(checks, length))
     fd = source.fileno()
     if _is_steady(fd):
         for _ in parts:
@@ -45,13 +43,31 @@ def check_tree(source: PreadSource, length: int, checks: memoryview, limits: Lim
     return _sealed(parts, source.name)
 
 
+def damaged_parts(source: PreadSource, length: int, checks: memoryview) -> Iterator[tuple[int, str]]:
+    """(offset, what is wrong) of each MiB that is not what its check says."""
+    for i, check in enumerate(_all(checks, length)):
+        start = i << CHECKED_LOG2
+        if wrong := _wrong(source.read(start, min(CHECKED, length - start)), check):
+            yield start, wrong
+
+
+def _all(checks: memoryview, length: int) -> memoryview:
+    if len(checks) != -(-length // CHECKED):
+        raise FormatError(f"table tree checks has {len(checks)} entries for a tree of {length} bytes (S12)")
+    return checks
+
+
+def _wrong(data: bytes, check: int) -> str | None:
+    found = xxh3(data)
+    return None if found == check else f"checksum {found:016x}, expected {check:016x}"
+
+
 def _parts(source: PreadSource, length: int, checks: memoryview) -> Iterator[bytes]:
     for i, check in enumerate(checks):
         start = i << CHECKED_LOG2
         data = source.read(start, min(CHECKED, length - start))
-        if xxh3(data) != check:
-            found = f"checksum {xxh3(data):016x}, expected {check:016x}"
-            raise IntegrityError(f"{source.name}: tree, offset {start}: {found}")
+        if wrong := _wrong(data, check):
+            raise IntegrityError(f"{source.name}: tree, offset {start}: {wrong}")
         yield data
 
 

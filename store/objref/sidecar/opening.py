@@ -11,7 +11,7 @@ from objref.limits import Limits
 from objref.sidecar.layout import SUFFIX
 from objref.sidecar.reader import Sidecar
 
-__all__ = ["beside", "open_beside"]
+__all__ = ["beside", "has_beside", "open_beside"]
 
 
 def beside(path: str | os.PathLike[str]) -> str:
@@ -19,12 +19,17 @@ def beside(path: str | os.PathLike[str]) -> str:
     return os.fsdecode(path) + SUFFIX
 
 
+def has_beside(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something in the sidecar's place."""
+    return not os.fsdecode(path).endswith(SUFFIX) and os.path.lexists(beside(path))
+
+
 def open_beside(path: str | os.PathLike[str], file: Source, limits: Limits) -> Sidecar:
     """The stream in `file` with its sidecar. FormatError without one, IntegrityError for one of other bytes."""
     stream, name = os.fsdecode(path), beside(path)
     if stream.endswith(SUFFIX):
         raise FormatError(f"{stream}: an index beside a stream; open the stream, {stream.removesuffix(SUFFIX)}")
-    if not os.path.lexists(name):
+    if not has_beside(path):
         raise _not_indexed(stream, file)
     source = open_path(name, "pread")
     assert isinstance(source, PreadSource)  # for mypy: as asked

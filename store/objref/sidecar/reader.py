@@ -1,26 +1,21 @@
-"""A stream with its sidecar: a container whose section is FILE itself, and whose key tables are a B-tree of LMDB."""
+"""A stream with its sidecar: what an image asks of a file."""
 
 from __future__ import annotations
 
-import os
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from objref.container import format as f
-from objref.container.reader import Container
 from objref.container.source import MapSource, PreadSource, Source
-from objref.errors import FormatError, IntegrityError, ObjrefError, UsageError
+from objref.errors import FormatError, IntegrityError, ObjrefError
 from objref.limits import DEFAULT, Limits
-from objref.sidecar.checked import check_tree
+from objref.sidecar.joined import Joined
 from objref.sidecar.layout import ENDING, HEAD, STREAM, Ending, decode
 from objref.sidecar.spliced import SplicedSource
-from objref_index import KeyTable, NumberTable
-from objref_index.columns import cast
+from objref_index import KeyTable
 from objref_index.tree.keys import TreeKeys
 from objref_index.tree.layout import KEY, SPACE, VALUE
-from objref_index.tree.opened import Tree
 
 __all__ = ["Sidecar"]
 
@@ -28,23 +23,20 @@ SAMPLES = 8
 """Blocks of FILE that opening compares: the first, the last, and evenly between."""
 
 
-class Sidecar(Container):
+class Sidecar(Joined):
     """An open stream with an index beside it. What it remembers is bounded as in a container."""
 
     def __init__(self, file: Source, beside: PreadSource, limits: Limits = DEFAULT) -> None:
-        self._file = file
-        self._beside = beside
-        self._ending = self._read_ending()
+        self._file, self._beside = file, beside
+        ending = self._read_ending()
         try:
-            super().__init__(SplicedSource(file, beside, self._ending), limits)
-            self._log2 = self._check_stream()
+            super().__init__(SplicedSource(file, beside, ending), limits)
+            self._check_head()
+            self._log2 = self.check_stream().block_log2
         except ObjrefError as error:
             raise self._unusable(error) from None
         self._touched = bytearray((file.length >> self._log2) + 1)
         """Of each block, whether it was compared. Only maps are read again without comparing them again."""
-        self._tree: Tree | None = None
-        self._fd = -1
-        self._opening = threading.Lock()
         self._check_samples()
 
     # -- does it belong to the file ------------------------------------------------------------------------
@@ -60,9 +52,6 @@ class Sidecar(Container):
             raise self._stale(f"it had {ending.file} bytes, now it has {file.length}")
         return ending
 
-    def _advice(self) -> str:
-        return f"run `objref index {self._file.name}` again"
-
     def _unusable(self, error: ObjrefError) -> ObjrefError:
         """The same error, of the sidecar."""
         return type(error)(f"{self._beside.name}: {error}; {self._advice()}")
@@ -70,18 +59,9 @@ class Sidecar(Container):
     def _stale(self, what: str) -> IntegrityError:
         return IntegrityError(f"{self._file.name}: changed since it was indexed: {what}; {self._advice()}")
 
-    def _check_stream(self) -> int:
-        """block_log2 of the section that is FILE (S1, S2)."""
+    def _check_head(self) -> None:
         if any(bytes(self.source.read(f.SUPERBLOCK.size, HEAD - f.SUPERBLOCK.size))):
             raise FormatError(f"head: bytes {f.SUPERBLOCK.size}…{HEAD} must be zero (S1)")
-        section = self.sections.get(STREAM)
-        if section is None or section.role != f.STRAND or section.codec != f.RAW:
-            raise FormatError("section 1 is not the stream (S2)")
-        pieces, length = self.pieces(STREAM), self._file.length
-        stray = [p for p in pieces if p.offset != HEAD + p.address]
-        if stray or sum(p.length for p in pieces) != length or self.footer.stream_length != length:
-            raise FormatError(f"section 1 is not the {length} bytes of the stream (S2)")
-        return section.block_log2
 
     def _check_samples(self) -> None:
         last = -(-self._file.length >> self._log2) - 1
@@ -130,46 +110,6 @@ class Sidecar(Container):
 
     # -- keys ----------------------------------------------------------------------------------------------
 
-    @property
-    def tree(self) -> Tree:
-        """The B-tree, checked as a whole before LMDB sees it."""
-        with self._opening:
-            if self._tree is None:
-                self._tree = self._open_tree()
-            return self._tree
-
-    def _open_tree(self) -> Tree:
-        beside, length = self._beside, self._ending.tree
-        checks = cast(self.table("tree checks"), "Q")
-        try:
-            self._fd = check_tree(beside, length, checks, self.limits)
-        except IntegrityError as error:
-            raise IntegrityError(f"{error}; {self._advice()}") from None
-        tree = Tree(f"/proc/self/fd/{self._fd}", length, self._damaged)
-        if tree.count != self._ending.entries:
-            raise self._damaged(f"the tree has {tree.count} entries, expected {self._ending.entries} (S9)")
-        return tree
-
-    def _damaged(self, text: str) -> IntegrityError:
-        return IntegrityError(f"{self._beside.name}: {text}; {self._advice()}")
-
-    def int_keys(self, space: f.SpaceEntry) -> NumberTable:
-        """The keys of a space of numbers, in the tree."""
-        tables = {name: self.column(name, space.number) for name in ("keys", "ordinals", "order", "place", "radix")}
-        shape = self._shape(space)
-        excess = [name for name, found in tables.items() if found is not None and name != "ordinals"]
-        ordinals, by_rank = tables["ordinals"], self.column("ordinal keys", space.number)
-        for name, found in (("ordinals", ordinals), ("ordinal keys", by_rank)):
-            if found is not None and len(found) != space.keys:
-                raise FormatError(f"space {space.name}: table {name} has {len(found)} entries, expected {space.keys}")
-        if excess or space.radix_bits or (ordinals is None) != (shape.first is not None or not space.keys):
-            raise FormatError(
-                f"space {space.name}: its tables are not those of a sidecar: {excess or 'ordinals'} (S11)"
-            )
-        if by_rank is None and not shape.run and space.keys:
-            raise FormatError(f"space {space.name}: table ordinal keys is missing (S11)")
-        return TreeKeys(self.tree, space.number, shape, ordinals, by_rank, self._damaged)
-
     def quick(self, space: f.SpaceEntry, keys: KeyTable) -> Callable[[Any], bytes | None] | None:
         """From a key through the tree into the map of FILE: for objects in one place, no longer than a block, whose
         blocks were compared before. All others go the long way, which compares their blocks."""
@@ -215,23 +155,3 @@ class Sidecar(Container):
                 where, what, ordinal, _ = self.tree.unpacked(value)
                 if objects.words(ordinal, ordinal + 1) != [where, what]:
                     raise self._damaged(f"the tree of space {space.name} and the objects table differ (S10)")
-
-    # -- the rest ------------------------------------------------------------------------------------------
-
-    def about(self) -> dict[str, Any]:
-        """Facts about FILE and its index."""
-        return super().about() | {
-            "file_length": self._file.length,
-            "index": {"name": self._beside.name, "length": self._ending.length, "entries": self._ending.entries},
-        }
-
-    def close(self) -> None:
-        """Let go of both files."""
-        name = self._file.name
-        super().close()
-        with self._opening:
-            if self._tree is not None:
-                self._tree.close(lambda: UsageError(f"{name}: the image was closed"))
-            if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objref.container.source import Source
+from objref.container.source import PreadSource, Source
 from objref.errors import FormatError, TruncatedError
 from objref.sidecar.layout import ENDING, HEAD, Ending
 
@@ -12,9 +12,10 @@ __all__ = ["SplicedSource"]
 class SplicedSource:
     """Random access to the whole. Nothing that a reader asks for lies in two parts."""
 
-    def __init__(self, file: Source, beside: Source, ending: Ending) -> None:
+    def __init__(self, file: Source, beside: PreadSource, ending: Ending) -> None:
         self.file = file
         self.beside = beside
+        self.ending = ending
         self.name = file.name
         self._tree = ending.tree
         self._rest = HEAD + ending.file

@@ -8,8 +8,10 @@ import numpy as np
 
 from objref.findings import Findings
 from objref.verify.arrays import PART, Ints, parts, window
+from objref.verify.entries import check_entries
 from objref.verify.sums import PairSums
 from objref_index import FORM_BYTES, Column
+from objref_index.tree.keys import TreeKeys
 
 __all__ = ["check_space"]
 
@@ -26,15 +28,20 @@ class _Space(NamedTuple):
         self.findings.say("keys", self.where, text)
 
 
-def check_space(container: Any, entry: Any, objects: int, findings: Findings, kinds_of: PairSums) -> None:
+def check_space(image: Any, entry: Any, findings: Findings, kinds_of: PairSums) -> None:
     """One space. `kinds_of` is told the kind of each object that has its key here."""
+    container, objects = image.container, len(image)
     where = f"space {entry.layer}/{entry.name}"
     with findings.watching("keys", where):
-        _ = container.byte_keys(entry) if entry.form == FORM_BYTES else container.int_keys(entry)  # its shape is sound
+        keys = (
+            container.byte_keys(entry) if entry.form == FORM_BYTES else container.int_keys(entry)
+        )  # its shape is sound
         columns = container.key_columns(entry)
         space = _Space(entry, where, columns, findings)
         if entry.form == FORM_BYTES:
             _check_names(container, space)
+        elif isinstance(keys, TreeKeys):
+            check_entries(image, entry, keys, columns, findings)
         elif not entry.flags & RUN:
             _check_numbers(space)
         _check_order(space)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
 from objref.container.checking import Bytes, Depth, check_container
+from objref.container.format import SUPERBLOCK_MAGIC
+from objref.container.source import Source
 from objref.errors import UsageError
 from objref.findings import Finding, Findings
 from objref.image import Image, open_source
@@ -39,6 +41,8 @@ class Report(NamedTuple):
     proven_groups: int
     whole: bool
     """Whether all of the stream is proven."""
+    beside: str | None = None
+    """The index beside a stream; None for a container."""
 
     @property
     def sound(self) -> bool:
@@ -54,7 +58,8 @@ def verify_image(
     limits: Limits = DEFAULT,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Verify an image: a path, its bytes, or a seekable binary file object.
+    """Verify an image: a path, its bytes, or a seekable binary file object. A path may also name a stream with an index
+    beside it.
 
     depth     "full": every byte; "quick": the structure only (superblock, footer, directory, trailers and what they
               say of each other, the checksums of tables), and no block of the sections
@@ -66,9 +71,9 @@ def verify_image(
     """
     if depth not in ("quick", "full"):
         raise UsageError(f'depth must be "quick" or "full", not {depth!r}')
-    source, findings = open_source(image, access), Findings()
+    source, findings, opened = open_source(image, access), Findings(), None
     try:
-        known = check_container(source, limits, findings, depth, progress)
+        source, known = _check_bytes(image, source, limits, findings, depth, progress)
         opened = Image(known.container) if known.container is not None else None
         affected = _check_index(opened, known, findings) if opened is not None and depth == "full" else None
         if affected is None:
@@ -76,7 +81,35 @@ def verify_image(
                 findings.add(cause)
         return _report(source.name, depth, known, opened, findings, affected)
     finally:
+        if opened is not None:
+            opened.close()
         source.close()
+
+
+def _check_bytes(
+    image: object,
+    source: Source,
+    limits: Limits,
+    findings: Findings,
+    depth: Depth,
+    progress: Callable[[int], None] | None,
+) -> tuple[Source, Bytes]:
+    """A container, or a stream with an index beside it: told as `open` tells them. Returns what to close, too."""
+    start = SUPERBLOCK_MAGIC
+    if not isinstance(image, str | os.PathLike) or bytes(source.read(0, min(len(start), source.length))) == start:
+        return source, check_container(source, limits, findings, depth, progress)
+    from objref.sidecar.opening import has_beside, open_beside
+
+    if has_beside(image):
+        from objref.sidecar.checking import check_beside
+
+        return check_beside(image, source, limits, findings, depth, progress)
+    known = check_container(source, limits, findings, depth, progress)
+    if known.container is None and not known.blocks:  # no container with a damaged superblock, either
+        findings.forget()
+        with findings.watching("index", source.name):
+            open_beside(image, source, limits)
+    return source, known
 
 
 def _check_index(image: Image, known: Bytes, findings: Findings) -> int | None:
@@ -88,7 +121,7 @@ def _check_index(image: Image, known: Bytes, findings: Findings) -> int | None:
     with findings.watching("directory", "directory, spaces"):
         before = len(findings)
         for entry in image.container.spaces:
-            check_space(image.container, entry, len(image), findings, kinds_of)
+            check_space(image, entry, findings, kinds_of)
         if len(findings) == before and whole:
             _report_keyless(image, kinds_of, findings)
     with findings.watching("references", "references"):
@@ -123,4 +156,5 @@ def _report(name: str, depth: Depth, known: Bytes, image: Any, findings: Finding
         known.proof.length,
         known.proof.groups,
         known.proof.whole,
+        image.container.about().get("index", {}).get("name") if image is not None else None,
     )

@@ -12,6 +12,6 @@ Needs numpy. Rules about objects, keys and references are in `objref.verify`.
 """
 
 from objref.container.checking.damage import Damage, Spans
-from objref.container.checking.run import Bytes, Depth, check_container
+from objref.container.checking.run import NOTHING, Bytes, Depth, check_container
 
-__all__ = ["Bytes", "Damage", "Depth", "Spans", "check_container"]
+__all__ = ["NOTHING", "Bytes", "Damage", "Depth", "Spans", "check_container"]

@@ -79,6 +79,14 @@ class Checked(Container):
             self.findings.add(found._replace(text=found.text.removeprefix(f"{self.source.name}: ")))
             return f.PACKED_DIRECTORY  # what it would have said: whether one is packed shows by itself
 
+    def check_own(self) -> None:
+        """What a container does not have, and what lies beside a stream does."""
+
+    def place_of(self, section: f.Section, first: int, stop: int) -> str:
+        """Blocks first…stop-1 of a section, in words."""
+        many = stop > first + 1
+        return f"section {section.name}, block{'s' if many else ''} {first}" + (f"…{stop - 1}" if many else "")
+
     @property
     def group_count(self) -> int:
         """Groups that the directory lists."""
@@ -164,7 +172,7 @@ class Checked(Container):
             try:
                 batch.append(super().block(section, piece, i) if content is None else content)
             except FormatError as error:
-                self._damaged(section, piece, i, error)
+                self._damaged_block(section, piece, i, error)
                 seen[i] = BAD
                 batch.append(bytes(min(1 << section.block_log2, piece.length - (i << section.block_log2))))
         return batch
@@ -186,7 +194,7 @@ class Checked(Container):
         self._coming.clear()
         self._batches.clear()
 
-    def _damaged(self, section: f.Section, piece: f.PieceEntry, index: int, error: FormatError) -> None:
+    def _damaged_block(self, section: f.Section, piece: f.PieceEntry, index: int, error: FormatError) -> None:
         self.bad += 1
         if len(self.texts) < TEXTS:
             self.texts[section.id, (piece.address >> section.block_log2) + index] = error

@@ -23,7 +23,7 @@ from objref.errors import FormatError, UnsupportedError
 from objref.findings import Finding, Findings, finding_of
 from objref.limits import Limits
 
-__all__ = ["Bytes", "Depth", "check_container"]
+__all__ = ["NOTHING", "Bytes", "Depth", "check_container"]
 
 Depth = Literal["quick", "full"]
 EMPTY = np.zeros(0, np.int64)
@@ -42,21 +42,33 @@ class Bytes(NamedTuple):
     """How many were read."""
 
 
+NOTHING = Bytes(None, {}, Damage({}, []), Proof(0, 0, False), 0)
+"""When nothing leads to anything."""
+
+
 def check_container(
-    source: Source, limits: Limits, findings: Findings, depth: Depth, progress: Callable[[int], None] | None = None
+    source: Source,
+    limits: Limits,
+    findings: Findings,
+    depth: Depth,
+    progress: Callable[[int], None] | None = None,
+    opened: Callable[[Any, Limits, Findings], Checked] = Checked,
 ) -> Bytes:
-    """Verify all that has no need to know what an object is. Findings that touch objects come as `damage`."""
+    """Verify all that has no need to know what an object is. Findings that touch objects come as `damage`.
+
+    opened  makes of the source what it is read by
+    """
     try:
-        c: Checked = Checked(source, limits, findings)
+        c = opened(source, limits, findings)
         _ = c.sections
     except UnsupportedError as error:  # nobody knows what would be right
         findings.error("file", source.name, error)
-        return Bytes(None, {}, Damage({}, []), Proof(0, 0, False), 0)
+        return NOTHING
     except FormatError as error:
         findings.error("file", source.name, error)
         torn = open_torn(source, limits, findings)
         if torn is None:
-            return Bytes(None, {}, Damage({}, []), Proof(0, 0, False), 0)
+            return NOTHING
         c = torn
     try:
         return _check(c, findings, depth, progress)
@@ -71,6 +83,7 @@ def _check(c: Checked, findings: Findings, depth: Depth, progress: Callable[[int
     if c.whole:
         check_layout(c, structure, findings)
         check_tables(c, findings)
+        c.check_own()
     proof = Proof(0, 0, False)
     if depth == "full":
         sound = check_braid(c, structure, findings)
@@ -119,8 +132,7 @@ def _causes(c: Checked, section: f.Section, first: Any, last: Any, causes: list[
     """A finding for each run of damaged blocks; returns their places."""
     labels = np.arange(len(causes), len(causes) + len(first))
     for start, stop in zip(first.tolist(), last.tolist(), strict=True):
-        many = stop > start + 1
-        where = f"section {section.name}, block{'s' if many else ''} {start}" + (f"…{stop - 1}" if many else "")
+        where = c.place_of(section, start, stop)
         finding = Finding("block", where, "the trailer of its group is lost, or there is too much damage to tell")
         if error := c.texts.get((section.id, start)):
             finding = finding_of("block", where, error)

@@ -137,10 +137,10 @@ def _join(
                 if size >= HANDOVER:
                     digest.update(b"".join(held))
                     held, size = [], 0
+                    if progress is not None:
+                        progress(digest.length)
             if c.bad:
                 return
-        if progress is not None:
-            progress(digest.length)
     digest.update(b"".join(held))
 
 

@@ -10,7 +10,7 @@ from objref.findings import Findings
 
 __all__ = ["check_tables"]
 
-OF_SPACES = ("keys", "ends", "ordinals", "order", "place", "radix")
+OF_SPACES = ("keys", "ends", "ordinals", "order", "place", "radix", "ordinal keys")
 
 
 def check_tables(c: Checked, findings: Findings) -> int:
