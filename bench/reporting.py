@@ -34,6 +34,7 @@ class Run(NamedTuple):
     folder: Path
     scale: Scale
     arguments: list[str]
+    quick: bool = False
 
 
 class Target(NamedTuple):
@@ -196,7 +197,7 @@ def main(
     """Measure and report."""
     args, tables = _parse(doc, argv), []
     with tempfile.TemporaryDirectory() as scratch:
-        for table in measure(Run(Path(args.dir or scratch), _scale(args, full, quick), args.arguments)):
+        for table in measure(Run(Path(args.dir or scratch), _scale(args, full, quick), args.arguments, args.quick)):
             tables.append(table)
             print("\n".join(["", *table.lines()]), flush=True)
     if targets := [target for table in tables for target in table.targets]:

@@ -23,6 +23,7 @@ CANDIDATES = {
     "closure": ("branching", "loop", "random loop", "random loop, dict and set", "island", "first of an island"),
     "split": ("criu, objects", "criu, pages", "dobriyan", "openvz", "linux-cr, records", "linux-cr, pages"),
     "extract": ("objref extract",),
+    "density": ("zstd -3", "zstd -19", "objref, fast", "objref, small", "objref, raw pages", "objref, smallest"),
     "verify": ("decompress and XXH3", "objref verify", "objref verify, quick"),
     "shell": ("objref get, 2,000 objects", "python -c pass"),
     "import_objects": ("objref import", "objref import, raw", "protobuf, each item"),
@@ -32,7 +33,7 @@ CANDIDATES = {
 }
 TARGETS = {
     "lookup": 1, "opening": 1, "shell": 1, "import_objects": 1, "memory": 3, "seek": 3, "closure": 5, "split": 2,
-    "extract": 1, "verify": 2,
+    "extract": 1, "verify": 2, "density": 3,
 }  # fmt: skip
 
 
@@ -93,6 +94,17 @@ def test_bytes_of_an_extract_do_not_depend_on_the_machine(tmp_path: Path) -> Non
     check(found, "extract")
     sizes = {name: samples["median"] for name, samples in found["tables"][-1]["samples"].items()}
     assert sizes["blocks of the closure"] <= sizes["read by an extract"] < sizes["the image"]
+
+
+@pytest.mark.skipif(not (shutil.which("tar") and shutil.which("zstd")), reason="the peers are tar and zstd")
+def test_what_takes_the_bytes_of_a_real_image(tmp_path: Path) -> None:
+    found = measured("density", tmp_path, str(BENCH.parent / "tests" / "images" / "tree.tar.zst"))
+    check(found, "density")
+    table = found["tables"][0]
+    parts = {head: cells for head, cells in table["more"].items() if head != "page read µs"}
+    for name in table["more"]["pages"]:
+        whole = sum(int(cells[name].replace(",", "")) for cells in parts.values())
+        assert whole == table["samples"][name]["median"]
 
 
 def test_memory_of_sockets_that_have_the_references_that_are_claimed(tmp_path: Path) -> None:
