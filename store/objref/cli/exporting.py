@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from objref.cli.destination import refuse_inputs
 from objref.cli.terminal import progress, safe, size
 from objref.errors import UsageError
 
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     to_pipe = args.output == "-"
     if to_pipe and sys.stdout.isatty():
         raise UsageError("standard output is a terminal: pipe it into something, or name a DEST")
+    refuse_inputs(args.output, args.image)
     with open_image(args.image, access="pread") as image, progress("export", image.stream_length) as shown:
         dest = sys.stdout.buffer if to_pipe else args.output
         done = export_image(image, dest, form=args.form, replace=args.force, progress=shown)

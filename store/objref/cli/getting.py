@@ -34,9 +34,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--where", action="store_true", help="print where the bytes lie in IMAGE, as OFFSET+LENGTH, and not the bytes"
     )
     parser.add_argument("--part", type=int, metavar="N", help="only the N-th extent, from 0")
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", default="-", help="replaced if it exists; default: standard output"
-    )
+    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="file to make (default: standard output)")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         if args.output == "-":
             _to_stdout(chunks, args)
         else:
-            _to_file(chunks, args.output)
+            _to_file(chunks, args)
     return 0
 
 
@@ -103,10 +102,12 @@ def _to_stdout(chunks: Iterator[bytes | memoryview], args: argparse.Namespace) -
         _copy(chunks, sys.stdout.buffer)
 
 
-def _to_file(chunks: Iterator[bytes | memoryview], name: str) -> None:
+def _to_file(chunks: Iterator[bytes | memoryview], args: argparse.Namespace) -> None:
+    from objref.cli.destination import refuse_inputs
     from objref.container.output import Output
 
-    with Output(name, replace=True) as output:
+    refuse_inputs(args.output, args.image)
+    with Output(args.output, replace=args.force) as output:
         for chunk in chunks:
             output.write(chunk)
         output.commit()

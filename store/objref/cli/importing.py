@@ -8,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from objref.cli.destination import refuse_inputs
 from objref.cli.terminal import Paint, count, progress, safe, size
 from objref.errors import UsageError
 
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     source = sys.stdin.buffer if args.source == "-" else args.source
     if args.source == "-" and sys.stdin.isatty():
         raise UsageError("standard input is a terminal: pipe a tar into it, or name a SOURCE")
+    refuse_inputs(args.output, args.source)
     options = Options(codec="raw" if args.compress == "none" else "zstd")
     with progress("import", _length(args.source)) as shown:
         report = import_image(

@@ -38,9 +38,13 @@ def run(args: argparse.Namespace) -> int:
     """Index."""
     from objref.errors import UsageError
     from objref.sidecar.indexing import index_file
+    from objref.sidecar.opening import beside
 
     if args.file == "-":
         raise UsageError("standard input cannot be read again: save it to a file, or use `objref import`")
+    index = beside(args.file)
+    if os.path.exists(index) and os.path.exists(args.file) and os.path.samefile(index, args.file):
+        raise UsageError(f"{args.file}: leads to {index}, where its index would be: name it by another name")
     total = os.path.getsize(args.file) if os.path.isfile(args.file) else None
     with progress("index", total) as shown:
         report = index_file(

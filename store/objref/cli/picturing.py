@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any, get_args
 
+from objref.cli.destination import refuse_inputs
 from objref.cli.terminal import safe
 from objref.errors import SourceError, UsageError
 
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if args.max_nodes < 1:
         raise UsageError("--max-nodes is 1 or more")
     suffix = _suffix(args.output)
+    refuse_inputs(args.output, args.image)
     with open_image(args.image, access="pread") as image:
         for kind in args.kind or ():
             image.kind_number(kind)
