@@ -79,9 +79,9 @@ class Output:
             raise self._failed("write", error) from None
 
     @property
-    def partial(self) -> str:
-        """The temporary name."""
-        return self._partial
+    def descriptor(self) -> str:
+        """A name of the open file, in ASCII, whatever its own name consists of."""
+        return f"/proc/self/fd/{self._fd}"
 
     def resume(self, length: int) -> None:
         """Go on at `length`, behind what others wrote under the temporary name."""
