@@ -7,11 +7,13 @@ is imported, which is why `objref get` starts fast (tests/cli/test_startup.py ho
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import signal
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 from objref.errors import ObjrefError
 
@@ -32,6 +34,7 @@ VERBS = {
     "convert": ("converting", "a stream in another layout of its format, pipe to pipe"),
     "completion": ("completion", "print the completion script for a shell"),
 }
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 DESCRIPTION = """\
 objref keeps process checkpoint images (CRIU directories, Podman and CRI-O
 archives) in one file in which any object is found by its id, and gives the
@@ -64,6 +67,9 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 
 class _Parser(argparse.ArgumentParser):
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)  # argparse would swallow that the disk is full
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\ntry: {self.prog} --help\n")
 
@@ -95,7 +101,41 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command line; returns the exit code. Nobody sees a traceback for what they or a file did wrong."""
-    arguments = sys.argv[1:] if argv is None else argv
+    _open_standard_streams()
+    previous = {number: signal.getsignal(number) for number in ENDINGS}
+    for number, handler in previous.items():
+        if handler is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _terminate)
+    try:
+        return _ended(sys.argv[1:] if argv is None else argv)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _ended(arguments: list[str]) -> int:
+    """Run, and put every way to end into a code."""
+    try:
+        try:
+            code = _run(arguments)
+        except SystemExit as end:  # --help and mistakes, of which argparse has told
+            code = int(end.code or 0)
+        sys.stdout.flush()
+        return code
+    except ObjrefError as error:
+        return _complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        _drop_output()
+        return 141
+    except OSError as error:
+        return _complain(f"{error.filename or 'output'}: {_reason(error)}", 7)
+    except MemoryError:
+        return _complain("not enough memory", 5)
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing was left", 130)
+
+
+def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["__complete"]:  # the completion scripts ask
         return int(import_module("objref.cli.completion").complete(arguments[1:]))
     verb = arguments[0] if arguments and arguments[0] in VERBS else None
@@ -109,28 +149,50 @@ def main(argv: list[str] | None = None) -> int:
     if args.verb is None:
         parser.print_help()
         return 2
-    return _run(args)
+    return args.run(args) or 0
 
 
-def _run(args: argparse.Namespace) -> int:
-    previous = signal.signal(signal.SIGTERM, _terminate)
+# -- the streams --------------------------------------------------------------------------------------------
+
+
+def _open_standard_streams() -> None:
+    """Descriptors 0 to 2 that the caller closed would be those of the next files that are opened. What stands in for
+    the input cannot be read and for the output not be written (EBADF, as without it); messages go nowhere."""
+    for fd, flags in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, flags)  # the lowest that is free is this one
+    sys.stdin = sys.stdin or _text(0, "r")
+    sys.stdout = sys.stdout or _text(1, "w")
+    sys.stderr = sys.stderr or _text(2, "w")
+    for stream in (sys.stdout, sys.stderr):  # a locale may be without what names consist of
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _text(fd: int, mode: str) -> TextIO:
+    return cast("TextIO", os.fdopen(fd, mode, encoding="utf-8", closefd=False))
+
+
+def _flush_or_drop() -> None:
+    """What could not be written: Python would try once more at exit, and complain in its own words."""
     try:
-        code: int | None = args.run(args)
         sys.stdout.flush()
-        return code or 0
-    except ObjrefError as error:
-        return _complain(str(error), error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would complain again at exit
-        return 141
-    except OSError as error:
-        return _complain(f"{error.filename or 'system'}: {error.strerror or error}", 7)
-    except MemoryError:
-        return _complain("not enough memory", 5)
-    except KeyboardInterrupt:
-        return _complain("interrupted; nothing was left", 130)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    except OSError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    fd = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(fd, 1)
+    os.close(fd)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EBADF and error.filename is None:
+        return "it is closed"
+    return error.strerror or str(error)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
@@ -138,6 +200,7 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 
 def _complain(text: str, code: int) -> int:
+    _flush_or_drop()
     printable = "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
     print(f"objref: {printable.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
     return code
