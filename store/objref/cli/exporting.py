@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     with open_image(args.image, access="pread") as image, progress("export", image.stream_length) as shown:
         dest = sys.stdout.buffer if to_pipe else args.output
         done = export_image(image, dest, form=args.form, replace=args.force, progress=shown)
-    for note in done.notes:
+    for note in () if args.quiet else done.notes:
         print(f"note: {safe(note)}", file=sys.stderr)
     if not to_pipe and not args.quiet:
         print(f"{safe(args.output)}: {size(done.bytes)}, SHA-256 as imported")

@@ -33,6 +33,9 @@ SHOWN_NOTES = 10
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
+    from objref.dialects.registry import NAMES
+
+    parser.epilog = f"Dialects that are known: {', '.join(NAMES)}."
     parser.add_argument("source", metavar="SOURCE", help="directory, archive, or - for standard input")
     parser.add_argument("-o", "--output", metavar="IMAGE", required=True, help="the file to make")
     parser.add_argument(
@@ -77,8 +80,8 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(fields, indent=2))
         return 0
-    print_notes(report.notes, report.notes_left_out)
     if not args.quiet:
+        print_notes(report.notes, report.notes_left_out)
         share = f", {report.file_length / report.stream_length:.0%}" if report.stream_length else ""
         partial = "partial, " if report.cuts else ""
         print(
