@@ -10,8 +10,10 @@ import argparse
 import errno
 import io
 import os
+import re
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn, TextIO, cast
 
@@ -34,11 +36,14 @@ VERBS = {
     "convert": ("converting", "a stream in another layout of its format, pipe to pipe"),
     "completion": ("completion", "print the completion script for a shell"),
 }
+SHOWN = 100
+LONG = re.compile(r"\S{400,}")
+"""A word of a message that is cut to SHOWN characters."""
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 DESCRIPTION = """\
-objref keeps process checkpoint images (CRIU directories, Podman and CRI-O
-archives) in one file in which any object is found by its id, and gives the
-original back, byte for byte.
+objref keeps process checkpoint images in one file in which any object is found
+by its id, and gives the original back, byte for byte. It knows the images of
+{dialects}, also in archives of Podman and CRI-O.
 
 An objref names an object: SPACE:KEY, such as task:17, file:31, fd:3/0
 (descriptor 0 of table 3), mem:17 (memory by address), member:pstree.img (a file
@@ -47,7 +52,8 @@ of the source). 1/task:17 is in layer 1, the image below in a chain of parents.
 EPILOG = """\
 `objref VERB --help` tells more of a verb. `-` is standard input or output.
 Exit codes: 0 done, 2 usage, 3 no such object, 4 damaged or foreign bytes,
-5 a limit, 6 made by a newer version, 7 the system refused, 130 interrupted.
+5 a limit, 6 made by a newer version or not to be converted exactly,
+7 the system refused, 130 interrupted.
 """
 
 
@@ -71,14 +77,20 @@ class _Parser(argparse.ArgumentParser):
         (file or sys.stderr).write(message)  # argparse would swallow that the disk is full
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\ntry: {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {_printable(message)}\ntry: {self.prog} --help\n")
+
+
+def _dialects() -> str:
+    from objref.dialects.registry import NAMES
+
+    return ", ".join(NAMES)
 
 
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """The parser: of all verbs, of one alone, or (with "") of all without their arguments."""
     parser = _Parser(
         prog="objref",
-        description=DESCRIPTION,
+        description=DESCRIPTION.format(dialects=_dialects()) if not only else None,
         epilog=EPILOG,
         formatter_class=_formatter,
     )
@@ -95,17 +107,17 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
         )
         if module is not None:
             module.add(verb)
-            verb.set_defaults(run=module.run)
+            verb.set_defaults(run=module.run, parser=verb)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command line; returns the exit code. Nobody sees a traceback for what they or a file did wrong."""
     _open_standard_streams()
-    previous = {number: signal.getsignal(number) for number in ENDINGS}
-    for number, handler in previous.items():
-        if handler is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, _terminate)
+    kept = (signal.SIG_IGN, None)  # as nohup has it, and what C has set
+    previous = {n: handler for n in ENDINGS if (handler := signal.getsignal(n)) not in kept}
+    for number in previous:
+        signal.signal(number, _terminate)
     try:
         return _ended(sys.argv[1:] if argv is None else argv)
     finally:
@@ -142,11 +154,13 @@ def _run(arguments: list[str]) -> int:
     parser = build_parser(verb or "")
     if verb is None and arguments and not arguments[0].startswith("-"):
         parser.error(f"no verb {arguments[0]!r}; there is: {', '.join(VERBS)}")
-    args = parser.parse_args(arguments)
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        getattr(args, "parser", parser).error(f"unknown: {' '.join(unknown)}")
     if args.version:
         print(_versions())
         return 0
-    if args.verb is None:
+    if "run" not in args:  # no verb, or something before it
         parser.print_help()
         return 2
     return args.run(args) or 0
@@ -201,9 +215,16 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 def _complain(text: str, code: int) -> int:
     _flush_or_drop()
-    printable = "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
-    print(f"objref: {printable.encode('utf-8', 'backslashreplace').decode()}", file=sys.stderr)
+    with suppress(OSError):  # nowhere to complain to: the code has to do
+        print(f"objref: {_printable(text)}", file=sys.stderr)
     return code
+
+
+def _printable(text: str) -> str:
+    """One line for a terminal, whatever names it holds and however long they are."""
+    text = LONG.sub(lambda word: f"{word[0][:SHOWN]}… ({len(word[0])} characters)", text)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def _versions() -> str:
