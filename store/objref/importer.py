@@ -109,7 +109,7 @@ def check_partial(partial: str) -> None:
 
 def _refused(name: str, cuts: list[ev.Note]) -> TruncatedError:
     texts = "; ".join(f"{cut.where}: {cut.text}" if cut.where else cut.text for cut in cuts)
-    return TruncatedError(f'{name}: {texts}; --keep-partial (partial="keep") imports what is there')
+    return TruncatedError(f"{name}: {texts}; --keep-partial imports what is there")
 
 
 def collect(
@@ -362,8 +362,9 @@ class _Collector:
             extra = space.shape.keys - space.shape.distinct
             if extra:
                 name = self._dialect.kinds[space.kind].name
+                verb = " claims" if extra == 1 else "s claim"
                 self._note(
-                    ev.Note("claimed-twice", name, f"{extra} objects claim a key that another one has: all are kept")
+                    ev.Note("claimed-twice", name, f"{extra} object{verb} a key that another one has: all are kept")
                 )
 
     def _space(self, number: int, space: Any) -> f.SpaceEntry:

@@ -73,6 +73,10 @@ def test_a_full_disk_behind_the_output_is_said_once(image: Path, line: str) -> N
     assert (code, err) == (7, "objref: output: No space left on device\n")
 
 
+def test_the_code_tells_even_when_messages_cannot_be_written() -> None:
+    assert shell("$O info /nowhere 2>/dev/full") == (7, "", "")
+
+
 def test_an_interrupt_while_the_command_is_loaded_is_quiet() -> None:
     code = (
         "import sys, builtins\n"

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from objref.cli.terminal import count
-from objref.errors import UsageError
+from objref.cli.terminal import count, number
+from objref.errors import NotFoundError, UsageError
 
 HELP = """\
 Write the bytes of one object to standard output (on a terminal: as a hex dump).
@@ -33,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--where", action="store_true", help="print where the bytes lie in IMAGE, as OFFSET+LENGTH, and not the bytes"
     )
-    parser.add_argument("--part", type=int, metavar="N", help="only the N-th extent, from 0")
+    parser.add_argument("--part", type=number, metavar="N", help="only the N-th extent, from 0")
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="file to make (default: standard output)")
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
@@ -69,7 +69,10 @@ def _chunks(found: Any, args: argparse.Namespace) -> Iterator[bytes | memoryview
             raise UsageError(f"{args.objref} has {count(len(parts), 'part')}, counted from 0")
         return iter([parts[args.part]])
     if args.range is not None:
-        return iter([found.read(*_range(args.range))])
+        start, stop = _range(args.range)
+        if not found.sparse and stop > found.size:
+            raise NotFoundError(f"{args.objref} has {count(found.size, 'byte')}: {args.range} is not all in it")
+        return iter([found.read(start, stop)])
     if found.sparse:
         ranges = found.ranges
         first = f"{ranges[0][0]:#x}..{ranges[0][1]:#x}" if ranges else "none"

@@ -161,6 +161,11 @@ class Content(Tables):
         """(offset, length) in the file of these bytes, run by run, checked. UsageError where they do not lie in it as
         they are."""
         entry = self.sections.get(section)
+        if entry is not None and entry.role == f.PAGE_TABLE:
+            raise UsageError(
+                "memory pages are stored apart, each distinct page once, so they have no place of their own; "
+                "`objref index` leaves each where it is"
+            )
         if entry is None or entry.role != f.STRAND or entry.codec != f.RAW:
             name = section if entry is None else entry.name
             raise UsageError(

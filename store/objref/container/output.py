@@ -42,10 +42,12 @@ class Output:
         self.path = os.path.abspath(os.fsdecode(path))
         self._replace = replace
         folder, name = os.path.split(self.path)
+        if not os.fspath(path):
+            raise UsageError("the name of the file to make is empty")
         if os.path.isdir(self.path):
             raise UsageError(f"{path}: is a directory; name the file to make")
         if os.path.lexists(self.path) and not os.path.islink(self.path) and not os.path.isfile(self.path):
-            raise UsageError(f"{path}: is no regular file and is left alone; use - and the shell to write to it")
+            raise UsageError(f"{path}: is no regular file and is left alone; name a file to make")
         if not replace and os.path.lexists(self.path):
             raise UsageError(f"{path}: exists already; remove it or say --force")
         self._folder = folder
