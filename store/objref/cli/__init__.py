@@ -36,9 +36,9 @@ VERBS = {
     "convert": ("converting", "a stream in another layout of its format, pipe to pipe"),
     "completion": ("completion", "print the completion script for a shell"),
 }
-SHOWN = 100
+SHOWN, MOST = 100, 4000
 LONG = re.compile(r"\S{400,}")
-"""A word of a message that is cut to SHOWN characters."""
+"""A word of a message that is cut to SHOWN characters. A whole message has at most MOST."""
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 DESCRIPTION = """\
 objref keeps process checkpoint images in one file in which any object is found
@@ -223,6 +223,7 @@ def _complain(text: str, code: int) -> int:
 def _printable(text: str) -> str:
     """One line for a terminal, whatever names it holds and however long they are."""
     text = LONG.sub(lambda word: f"{word[0][:SHOWN]}… ({len(word[0])} characters)", text)
+    text = text if len(text) <= MOST else f"{text[:MOST]}… ({len(text)} characters)"
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
     return shown.encode("utf-8", "backslashreplace").decode()
 

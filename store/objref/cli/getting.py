@@ -70,6 +70,8 @@ def _chunks(found: Any, args: argparse.Namespace) -> Iterator[bytes | memoryview
         return iter([parts[args.part]])
     if args.range is not None:
         start, stop = _range(args.range)
+        if start > stop:
+            raise UsageError(f"--range {args.range}: ends before it starts")
         if not found.sparse and stop > found.size:
             raise NotFoundError(f"{args.objref} has {count(found.size, 'byte')}: {args.range} is not all in it")
         return iter([found.read(start, stop)])
