@@ -27,7 +27,11 @@ def claims_of(index: Index, kinds: Sequence[Kind]) -> list[Note]:
     """Notes about keys that several objects claim."""
     extra = [(space.kind, space.shape.keys - space.shape.distinct) for space in index.spaces]
     return [
-        Note("claimed-twice", kinds[kind].name, f"{more} objects claim a key that another one has: all are kept")
+        Note(
+            "claimed-twice",
+            kinds[kind].name,
+            f"{more} object{' claims' if more == 1 else 's claim'} a key that another one has: all are kept",
+        )
         for kind, more in extra
         if more
     ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 from objref.cut import MEANING, Cut, References
 from objref.errors import LimitError, NotFoundError, UsageError
+from objref.names import offered
 from objref.object import Object
 from objref_index.cut import Where, edges
 from objref_index.traversal import Roles, reach, reach_lazily, role_set
@@ -254,7 +255,7 @@ def _no_role(name: str, known: list[str]) -> NotFoundError:
     from difflib import get_close_matches
 
     near = tuple(get_close_matches(name, known, 3))
-    return NotFoundError(f"no role {name!r}; there is: {', '.join(near or known)}", near)
+    return NotFoundError(f"no role {name!r}; {offered(near, known)}", near)
 
 
 def _steps(image: Image, direction: str, followed: frozenset[int]) -> tuple[Roles, Roles]:

@@ -128,7 +128,7 @@ def _check_seal(name: str, report: Report, wanted: str) -> None:
 
 def _refused(name: str, cuts: list[ev.Note]) -> TruncatedError:
     texts = "; ".join(f"{cut.where}: {cut.text}" if cut.where else cut.text for cut in cuts)
-    return TruncatedError(f'{name}: {texts}; --keep-partial (partial="keep") imports what is there')
+    return TruncatedError(f"{name}: {texts}; --keep-partial imports what is there")
 
 
 def collect(

@@ -6,18 +6,21 @@ Bytes of names that are not plain UTF-8 text, `%` and `~` are written as %XX.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from objref.errors import UsageError
 from objref_index import FORM_BYTES, FORM_HEX, FORM_PAIR
 
-__all__ = ["Name", "encode_text", "format_key", "format_objref", "parse_key", "parse_objref"]
+__all__ = ["Name", "encode_text", "format_key", "format_objref", "offered", "parse_key", "parse_objref"]
 
 OBJREF = re.compile(
     r"(?:(?P<layer>\d{1,5})/)?(?P<space>[a-z][a-z0-9_-]*):(?P<key>.*?)(?:~(?P<claim>[1-9]\d{0,9}))?", re.S
 )
 ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 MAX = (1 << 64) - 1
+OFFERED = 40
+"""Names that a message lists."""
 
 
 class Name(NamedTuple):
@@ -43,7 +46,8 @@ def _number(text: str, limit: int, whole: str) -> int:
     try:
         value = int(text, 16 if text[:2].lower() == "0x" else 10)
     except ValueError:
-        raise UsageError(f"{whole!r}: {text!r} is no number") from None
+        inside = "" if text == whole else f" in {whole!r}"
+        raise UsageError(f"key {text!r}{inside} is no number; expected one, such as 31 in file:31") from None
     if not 0 <= value <= limit:
         raise UsageError(f"{whole!r}: {text} is not in 0…{limit:#x}")
     return value
@@ -57,6 +61,14 @@ def parse_key(text: str, form: int) -> int | bytes:
         high, _, low = text.partition("/")
         return _number(high, 0xFFFFFFFF, text) << 32 | _number(low, 0xFFFFFFFF, text)
     return _number(text, MAX, text)
+
+
+def offered(near: Sequence[str], known: Sequence[str]) -> str:
+    """What a message about an unknown name ends with: the nearest names, or else all of them, the first of many."""
+    if near:
+        return f"nearest: {', '.join(near)}"
+    shown = ", ".join(known[:OFFERED]) + ", …" * (len(known) > OFFERED)
+    return f"there is: {shown or 'none'}"
 
 
 def encode_text(text: str) -> bytes:

@@ -112,7 +112,8 @@ class Space(Mapping[Key, bytes]):
         found = self._keys.find_all(self._key(key))
         if n > len(found):
             name = format_objref(self.layer, self.name, self._key(key), self.form)
-            raise NotFoundError(f"no {name}~{n}: {len(found)} objects claim {name}")
+            claim = "object claims" if len(found) == 1 else "objects claim"
+            raise NotFoundError(f"no {name}~{n}: {len(found)} {claim} {name}")
         return self._at(found[n - 1])
 
     def claims(self, key: Key) -> int:

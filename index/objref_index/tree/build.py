@@ -54,7 +54,10 @@ class Built(NamedTuple):
 
 
 def build_tree(path: str, index: Index, failed: Callable[[str], Exception]) -> Built:
-    """Write the tree of an index into an empty file. `failed` makes the exception to raise when LMDB cannot."""
+    """Write the tree of an index into an empty file. `failed` makes the exception to raise when LMDB cannot.
+
+    path  must be UTF-8, which names of files need not be, since LMDB's binding encodes it: /proc/self/fd/N will do
+    """
     import lmdb
 
     entries = sum(space.shape.keys for space in index.spaces if _is_numbers(space))

@@ -237,7 +237,7 @@ UNSUPPORTED = (
     (b"070707", "a cpio archive"),
 )
 HINTS = (
-    (b"\x89ORF\r\n\x1a\n", "an objref container; it needs no import"),
+    (b"\x89ORF\r\n\x1a\n", "an objref container; `objref export` gives back the stream that it holds"),
     (b"\x89ORN\r\n\x1a\n", "the native stream of an image, which `objref import` takes"),
     (b"\x19\x43\x56\x54", "a single CRIU image file; give the directory that holds it"),
     (b"\x40\x59\x10\x55", "a single CRIU image file; give the directory that holds it"),

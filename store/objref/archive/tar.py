@@ -199,14 +199,14 @@ class TarSplitter:
         self._member = member
         if not member.size:
             return [Begin(member), *self._end_member()]
-        self._mode, self._left, self._what = self._content, member.size, f"the content of {member.name!r}"
+        self._mode, self._left, self._what = self._content, member.size, f"the content of {_shown(member.name)}"
         return [Begin(member)]
 
     def _end_member(self) -> tuple[Event]:
         pad = -self._member.size % BLOCK
         if pad:
             self._mode, self._left = self._padding, pad
-            self._what = f"the padding after {self._member.name!r}"
+            self._what = f"the padding after {_shown(self._member.name)}"
         else:
             self._await_header()
         return (END,)
@@ -272,7 +272,7 @@ class TarSplitter:
         if len(numbers) > 2 * RUNS_MAX or extended == b"\0":
             return self._begin(member._replace(sparse=checked_runs(numbers, member.size, member.real_size)))
         then = partial(self._old_sparse_more, member, numbers)
-        self._gather(BLOCK, f"the sparse map of {member.name!r}", then)
+        self._gather(BLOCK, f"the sparse map of {_shown(member.name)}", then)
         return []
 
     def _pax_sparse(self, member: Member, values: Mapping[bytes, bytes]) -> list[Event]:
@@ -291,8 +291,8 @@ class TarSplitter:
 
     def _map_block(self, member: Member, text: MapText) -> list[Event]:
         if text.size >= member.size:
-            raise FormatError(f"sparse map of {member.name!r}: longer than the {member.size} bytes stored")
-        self._gather(BLOCK, f"the sparse map of {member.name!r}", partial(self._map_more, member, text))
+            raise FormatError(f"sparse map of {_shown(member.name)}: longer than the {member.size} bytes stored")
+        self._gather(BLOCK, f"the sparse map of {_shown(member.name)}", partial(self._map_more, member, text))
         return []
 
     def _map_more(self, member: Member, text: MapText, block: bytes) -> list[Event]:
@@ -318,3 +318,8 @@ EXTENSIONS: dict[bytes, _Extension] = {
     b"L": _Extension("GNU long name", TarSplitter._add_long_name),
     b"K": _Extension("GNU long link name", TarSplitter._add_long_link),
 }
+
+
+def _shown(name: bytes) -> str:
+    """A name for messages, in which what is not UTF-8 is escaped."""
+    return repr(name.decode("utf-8", "backslashreplace"))

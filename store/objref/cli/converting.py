@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from objref.cli.destination import refuse_inputs
 from objref.cli.terminal import progress, safe, size
 from objref.errors import UsageError
 
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("standard output is a terminal: pipe it into something, or name a file with -o")
     if from_pipe and sys.stdin.isatty():
         raise UsageError("standard input is a terminal: pipe a stream into it, or name a SOURCE")
+    refuse_inputs(args.output, args.source)
     source = sys.stdin.buffer if from_pipe else args.source
     dest = sys.stdout.buffer if to_pipe else args.output
     with progress("convert", None) as shown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from objref.cli.destination import refuse_inputs
 from objref.cli.terminal import progress, safe, size
 from objref.errors import UsageError
 
@@ -56,12 +57,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("standard output is a terminal: pipe it into something, or name a DEST")
     if args.seal and args.form != "native":
         raise UsageError("only a native stream has a seal: say --as native")
+    refuse_inputs(args.output, args.image)
     with open_image(args.image, access="pread") as image, progress("export", image.stream_length) as shown:
         dest = sys.stdout.buffer if to_pipe else args.output
         done = export_image(image, dest, form=args.form, replace=args.force, progress=shown)
     if args.seal:
         _write_seal(args.seal, done.seal, args.force)
-    for note in done.notes:
+    for note in () if args.quiet else done.notes:
         print(f"note: {safe(note)}", file=sys.stderr)
     if not to_pipe and not args.quiet:
         native = f" of native stream, seal {done.seal}" if done.form == "native" else ""

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from objref.cli.destination import refuse_inputs
 from objref.cli.terminal import safe, size
 from objref.errors import UsageError
 
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
     to_pipe = args.output == "-"
     if to_pipe and sys.stdout.isatty() and not args.dry_run:
         raise UsageError("standard output is a terminal: pipe it into something, or name a DEST")
+    refuse_inputs(args.output, args.image)
     out = sys.stderr if to_pipe and not args.dry_run else sys.stdout
     source = CountedSource(open_path(args.image, "pread"))
     with open_image(source) as image:

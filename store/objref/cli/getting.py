@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from objref.cli.terminal import count
-from objref.errors import UsageError
+from objref.cli.terminal import count, number
+from objref.errors import NotFoundError, UsageError
 
 HELP = """\
 Write the bytes of one object to standard output (on a terminal: as a hex dump).
@@ -33,10 +33,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--where", action="store_true", help="print where the bytes lie in IMAGE, as OFFSET+LENGTH, and not the bytes"
     )
-    parser.add_argument("--part", type=int, metavar="N", help="only the N-th extent, from 0")
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", default="-", help="replaced if it exists; default: standard output"
-    )
+    parser.add_argument("--part", type=number, metavar="N", help="only the N-th extent, from 0")
+    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="file to make (default: standard output)")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         if args.output == "-":
             _to_stdout(chunks, args)
         else:
-            _to_file(chunks, args.output)
+            _to_file(chunks, args)
     return 0
 
 
@@ -70,7 +69,12 @@ def _chunks(found: Any, args: argparse.Namespace) -> Iterator[bytes | memoryview
             raise UsageError(f"{args.objref} has {count(len(parts), 'part')}, counted from 0")
         return iter([parts[args.part]])
     if args.range is not None:
-        return iter([found.read(*_range(args.range))])
+        start, stop = _range(args.range)
+        if start > stop:
+            raise UsageError(f"--range {args.range}: ends before it starts")
+        if not found.sparse and stop > found.size:
+            raise NotFoundError(f"{args.objref} has {count(found.size, 'byte')}: {args.range} is not all in it")
+        return iter([found.read(start, stop)])
     if found.sparse:
         ranges = found.ranges
         first = f"{ranges[0][0]:#x}..{ranges[0][1]:#x}" if ranges else "none"
@@ -103,10 +107,12 @@ def _to_stdout(chunks: Iterator[bytes | memoryview], args: argparse.Namespace) -
         _copy(chunks, sys.stdout.buffer)
 
 
-def _to_file(chunks: Iterator[bytes | memoryview], name: str) -> None:
+def _to_file(chunks: Iterator[bytes | memoryview], args: argparse.Namespace) -> None:
+    from objref.cli.destination import refuse_inputs
     from objref.container.output import Output
 
-    with Output(name, replace=True) as output:
+    refuse_inputs(args.output, args.image)
+    with Output(args.output, replace=args.force) as output:
         for chunk in chunks:
             output.write(chunk)
         output.commit()

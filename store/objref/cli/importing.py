@@ -9,6 +9,7 @@ import sys
 from string import hexdigits
 from typing import TYPE_CHECKING
 
+from objref.cli.destination import refuse_inputs
 from objref.cli.terminal import Paint, count, progress, safe, size
 from objref.errors import SourceError, UsageError
 
@@ -35,6 +36,9 @@ SEAL = 64
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
+    from objref.dialects.registry import NAMES
+
+    parser.epilog = f"Dialects that are known: {', '.join(NAMES)}."
     parser.add_argument("source", metavar="SOURCE", help="directory, archive, or - for standard input")
     parser.add_argument("-o", "--output", metavar="IMAGE", required=True, help="the file to make")
     parser.add_argument(
@@ -74,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     source = sys.stdin.buffer if args.source == "-" else args.source
     if args.source == "-" and sys.stdin.isatty():
         raise UsageError("standard input is a terminal: pipe a tar into it, or name a SOURCE")
+    refuse_inputs(args.output, args.source)
     codec = "raw" if args.compress == "none" else "zstd"
     options = Options.preset(args.preset, codec=codec, pages=args.pages)
     with progress("import", _length(args.source)) as shown:
@@ -93,8 +98,8 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(fields, indent=2))
         return 0
-    print_notes(report.notes, report.notes_left_out)
     if not args.quiet:
+        print_notes(report.notes, report.notes_left_out)
         share = f", {report.file_length / report.stream_length:.0%}" if report.stream_length else ""
         partial = "from a native stream, " * report.native + "partial, " * bool(report.cuts)
         print(

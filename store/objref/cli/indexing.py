@@ -7,7 +7,7 @@ import json
 import os
 
 from objref.cli.importing import print_notes
-from objref.cli.terminal import progress, safe, size
+from objref.cli.terminal import count, progress, safe, size
 
 HELP = """\
 Make an index beside a stream that stays as it is, in one pass.
@@ -38,9 +38,13 @@ def run(args: argparse.Namespace) -> int:
     """Index."""
     from objref.errors import UsageError
     from objref.sidecar.indexing import index_file
+    from objref.sidecar.opening import beside
 
     if args.file == "-":
         raise UsageError("standard input cannot be read again: save it to a file, or use `objref import`")
+    index = beside(args.file)
+    if os.path.exists(index) and os.path.exists(args.file) and os.path.samefile(index, args.file):
+        raise UsageError(f"{args.file}: leads to {index}, where its index would be: name it by another name")
     total = os.path.getsize(args.file) if os.path.isfile(args.file) else None
     with progress("index", total) as shown:
         report = index_file(
@@ -53,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
         fields = report._asdict() | {"notes": [note._asdict() for note in report.notes]}
         print(json.dumps(fields, indent=2))
         return 0
-    print_notes(report.notes, report.notes_left_out)
     if not args.quiet:
+        print_notes(report.notes, report.notes_left_out)
         print(
-            f"{safe(report.path)}: {report.objects} objects, {report.references} references; "
+            f"{safe(report.path)}: {count(report.objects, 'object')}, {count(report.references, 'reference')}; "
             f"{size(report.file_length)} beside {size(report.stream_length)}"
         )
     return 0

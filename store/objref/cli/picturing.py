@@ -8,7 +8,8 @@ import subprocess
 import sys
 from typing import Any, get_args
 
-from objref.cli.terminal import safe
+from objref.cli.destination import refuse_inputs
+from objref.cli.terminal import count, number, safe
 from objref.errors import SourceError, UsageError
 
 HELP = """\
@@ -35,7 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help=".dot, .svg, .png or .pdf; - writes .dot to the output"
     )
-    parser.add_argument("--max-nodes", type=int, metavar="N", default=60, help="boxes (default: 60)")
+    parser.add_argument("--max-nodes", type=number, metavar="N", default=60, help="boxes (default: 60)")
     parser.add_argument("--kind", action="append", metavar="KIND", help="only objects of this kind; repeatable")
     parser.add_argument("--direction", choices=get_args(Direction), default="needs", help="default: needs")
     parser.add_argument("--role", action="append", metavar="ROLE", help="follow only this role; repeatable")
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     if args.max_nodes < 1:
         raise UsageError("--max-nodes is 1 or more")
     suffix = _suffix(args.output)
+    refuse_inputs(args.output, args.image)
     with open_image(args.image, access="pread") as image:
         for kind in args.kind or ():
             image.kind_number(kind)
@@ -97,7 +99,7 @@ def _write(path: str, data: bytes, replace: bool) -> None:
 
 
 def _tell(path: str, drawn: Any) -> None:
-    print(f"{safe(path)}: {drawn.objects} objects, {drawn.references} references")
+    print(f"{safe(path)}: {count(drawn.objects, 'object')}, {count(drawn.references, 'reference')}")
     if drawn.folded:
-        several = ", ".join(f"{count} {safe(kind)}" for kind, count in drawn.folded.items())
+        several = ", ".join(f"{n} {safe(kind)}" for kind, n in drawn.folded.items())
         print(f"folded into one box each: {several} (--max-nodes, --kind)", file=sys.stderr)

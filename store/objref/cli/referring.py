@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
-from objref.cli.terminal import Paint, safe
+from objref.cli.terminal import Paint, number, safe
 from objref.errors import UsageError
 
 HELP = """\
@@ -33,10 +33,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("image", metavar="IMAGE", help=".objref file")
     parser.add_argument("objref", metavar="OBJREF", help="such as file:31")
-    parser.add_argument("--depth", type=int, metavar="N", default=1, help="steps (default: 1)")
+    parser.add_argument("--depth", type=number, metavar="N", default=1, help="steps (default: 1)")
     parser.add_argument("--reverse", action="store_true", help="only what refers to it")
     parser.add_argument("--role", action="append", metavar="ROLE", help="only references of this role; repeatable")
-    parser.add_argument("--lines", type=int, metavar="N", default=LINES, help=f"at most (default: {LINES})")
+    parser.add_argument("--lines", type=number, metavar="N", default=LINES, help=f"at most (default: {LINES})")
     parser.add_argument("--json", action="store_true", help="one JSON object a reference, with `--lines`")
 
 
@@ -57,10 +57,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _as_tree(root: Any, reverse: bool, found: Iterable[Any], lines: int) -> None:
     paint, rest = Paint(sys.stdout), iter(found)
+    first = list(islice(rest, 1))  # before anything is printed: an unknown role is found out here
     brief = f"  {safe(root.brief)}" if root.brief else ""
     print(paint("bold", safe(root.objref)) + brief if not reverse else f"{safe(root.objref)} is referred to by")
     count = 0
-    for branch in islice(rest, lines):
+    for branch in islice(chain(first, rest), lines):
         print(_line(paint, branch, "←" if reverse else "→"))
         count += 1
     if not count:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-__all__ = ["Paint", "count", "progress", "safe", "size", "wrapped"]
+__all__ = ["Paint", "count", "number", "progress", "safe", "size", "wrapped"]
 
 WIDTH = 80
 UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
@@ -26,6 +27,14 @@ def size(n: int) -> str:
 def count(n: int, noun: str) -> str:
     """So many of them."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def number(text: str) -> int:
+    """The type of an argument that is a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no whole number") from None
 
 
 def wrapped(text: str, indent: int) -> list[str]:

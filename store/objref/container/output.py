@@ -43,10 +43,12 @@ class Output:
         self.path = os.path.abspath(os.fsdecode(path))
         self._replace = replace
         folder, name = os.path.split(self.path)
+        if not os.fspath(path):
+            raise UsageError("the name of the file to make is empty")
         if os.path.isdir(self.path):
             raise UsageError(f"{path}: is a directory; name the file to make")
         if os.path.lexists(self.path) and not os.path.islink(self.path) and not os.path.isfile(self.path):
-            raise UsageError(f"{path}: is no regular file and is left alone; use - and the shell to write to it")
+            raise UsageError(f"{path}: is no regular file and is left alone; name a file to make")
         if not replace and os.path.lexists(self.path):
             raise UsageError(f"{path}: exists already; remove it or say --force")
         self._folder = folder
@@ -80,9 +82,9 @@ class Output:
             raise self._failed("write", error) from None
 
     @property
-    def partial(self) -> str:
-        """The temporary name."""
-        return self._partial
+    def descriptor(self) -> str:
+        """A name of the open file, in ASCII, whatever its own name consists of."""
+        return f"/proc/self/fd/{self._fd}"
 
     def resume(self, length: int) -> None:
         """Go on at `length`, behind what others wrote under the temporary name."""

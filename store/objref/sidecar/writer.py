@@ -76,7 +76,7 @@ class SidecarWriter(ContainerWriter):
         from objref_index.tree.build import build_tree, in_one_section, without_keys
 
         index = in_one_section(index, STREAM)
-        self._built = build_tree(self._beside.partial, index, self._failed)
+        self._built = build_tree(self._beside.descriptor, index, self._failed)
         self._detached.begin_rest(self._built.length)
         tables = index.tables | {"tree checks": self._tree_checks(self._built.length)}
         return index._replace(tables=tables, spaces=[without_keys(space) for space in index.spaces])

@@ -64,7 +64,7 @@ def decode(found: Object) -> Fields:
     if name is not None:
         return {"magic": _crit_name(name.spec), "entries": list(_entries(found, name))}
     if found.kind not in MESSAGES:
-        raise UsageError(f"{found.objref}: a {found.kind} has no fields; its bytes: objref get")
+        raise UsageError(f"{found.objref} has no fields; its bytes: objref get")
     spec = BY_KIND.get(found.kind)
     if spec is None or not spec.payload:
         return to_crit(MESSAGES[found.kind], found.bytes)

@@ -53,7 +53,7 @@ def decodes(found: Object) -> bool:
 def decode(found: Object) -> Fields:
     """The fields of an object, its own header included. Positions are objrefs, None where there is none."""
     if not decodes(found):
-        raise UsageError(f"{found.objref}: a {found.kind} has no fields; its bytes: objref get")
+        raise UsageError(f"{found.objref} has no fields; its bytes: objref get")
     data = found.bytes
     if found.kind == HEADER.kind:
         return fields(HEADER, data)

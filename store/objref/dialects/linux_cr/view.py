@@ -141,7 +141,7 @@ def _ranges(addresses: tuple[int, ...], page: int) -> Iterator[str]:
 def decode(found: Object) -> Fields:
     """The records of an object with their fields. A pid: its numbers. A layout: its name."""
     if found.kind not in DECODED:
-        raise UsageError(f"{found.objref}: a {found.kind} has no fields; its bytes: objref get")
+        raise UsageError(f"{found.objref} has no fields; its bytes: objref get")
     stream = stream_of(found)
     if found.kind == "layout":
         return {"layout": stream.revision.layout.label}
