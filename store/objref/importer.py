@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 
+from objref.archive.paths import AnyPath
 from objref.archive.sources import Source, open_source
 from objref.container import format as f
 from objref.container.output import Output
@@ -95,6 +96,7 @@ def import_image(
         Output(image, replace=replace) as output,
         open_source(source, root=parent_root, on_skip=on_skip, on_cut=on_cut, known=is_known, limits=limits) as stream,
     ):
+        _check_outside(output.path, stream.folders)
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
         report = collect(writer, stream, noticed, limits, progress, partial)
         output.commit()
@@ -105,6 +107,22 @@ def check_partial(partial: str) -> None:
     """UsageError for what is no decision about a source that is cut."""
     if partial not in get_args(Partial):
         raise UsageError(f'partial must be "refuse" or "keep", not {partial!r}')
+
+
+def _check_outside(image: str, folders: Sequence[AnyPath]) -> None:
+    """UsageError for an image that would be made inside what it is made of, and so be read while it grows."""
+    read = {_identity(folder): folder for folder in folders}
+    above, folder = "", os.path.realpath(os.path.dirname(image))
+    while folder != above:
+        inside = read.get(_identity(folder))
+        if inside is not None:
+            raise UsageError(f"{image}: lies inside {os.fsdecode(inside)}, which it is made of; choose another place")
+        above, folder = folder, os.path.dirname(folder)
+
+
+def _identity(folder: AnyPath) -> tuple[int, int]:
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
 
 
 def _refused(name: str, cuts: list[ev.Note]) -> TruncatedError:

@@ -282,3 +282,17 @@ def test_completion_is_silent_on_files_that_are_no_images(run: Run, sample: Path
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_printed(run: Run, shell: str) -> None:
     assert "__complete" in run("completion", shell)[1]
+
+
+@pytest.mark.parametrize("where", ["new", "old", "new/deep", "link"])
+def test_an_image_is_not_made_inside_what_it_is_made_of(run: Run, tmp_path: Path, where: str) -> None:
+    """It would be read while it grows, and come back as a file of the source."""
+    for name in ("old", "new/deep"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "new" / "parent").symlink_to("../old")
+    (tmp_path / "link").symlink_to("new")
+    code, _, error = run("import", tmp_path / "new", "-o", tmp_path / where / "x.objref", "--force")
+    assert code == 2
+    assert "which it is made of" in error
+    assert not list(tmp_path.rglob("*objref*"))
+    assert run("import", tmp_path / "new", "-o", tmp_path / "x.objref")[0] == 0
