@@ -34,7 +34,7 @@ SHOWN = 8
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("objrefs", metavar="OBJREF", nargs="+", help="such as task:17")
     parser.add_argument("-o", "--output", metavar="DEST", help="what to make, or - for a tar on standard output")
     parser.add_argument(
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.quiet:
             _print(_result_lines(plan, args), out)
         if args.stats:
-            _print([f"read {size(source.done)} of {size(source.length)} in {source.reads} reads"], out)
+            _print([f"read {size(source.done)} of {size(source.tally.length)} in {source.reads} reads"], out)
     return 0
 
 

@@ -24,7 +24,7 @@ INDENT = 12
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("--quick", action="store_true", help="the structure and the tables only, not the contents")
     parser.add_argument("--quiet", action="store_true", help="print nothing; the exit code tells")
     parser.add_argument("--json", action="store_true", help="report as JSON, with all findings that were kept")

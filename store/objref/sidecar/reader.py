@@ -10,7 +10,7 @@ from typing import Any
 
 from objref.container import format as f
 from objref.container.reader import Container
-from objref.container.source import MapSource, PreadSource, Source
+from objref.container.source import CountedSource, MapSource, PreadSource, Source
 from objref.errors import FormatError, IntegrityError, ObjrefError, UsageError
 from objref.limits import DEFAULT, Limits
 from objref.sidecar.checked import check_tree
@@ -36,7 +36,8 @@ class Sidecar(Container):
         self._beside = beside
         self._ending = self._read_ending()
         try:
-            super().__init__(SplicedSource(file, beside, self._ending), limits)
+            rest: Source = CountedSource(beside, file.tally) if isinstance(file, CountedSource) else beside
+            super().__init__(SplicedSource(file, rest, self._ending), limits)
             self._log2 = self._check_stream()
         except ObjrefError as error:
             raise self._unusable(error) from None
