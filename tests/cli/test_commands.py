@@ -296,3 +296,24 @@ def test_an_image_is_not_made_inside_what_it_is_made_of(run: Run, tmp_path: Path
     assert "which it is made of" in error
     assert not list(tmp_path.rglob("*objref*"))
     assert run("import", tmp_path / "new", "-o", tmp_path / "x.objref")[0] == 0
+
+
+def test_device_nodes_come_back_for_who_asks(run: Run, tmp_path: Path) -> None:
+    """Images made of a container's root hold some. Making them takes root; others are told so."""
+    member = tarfile.TarInfo("null")
+    member.type, member.devmajor, member.devminor = tarfile.CHRTYPE, 1, 3
+    with tarfile.open(tmp_path / "dev.tar", "w") as archive:
+        archive.addfile(member)
+    run("import", tmp_path / "dev.tar", "-o", tmp_path / "x.objref", "--quiet")
+    words = ("export", tmp_path / "x.objref", "--as", "directory", "-o", tmp_path / "out")
+    code, _, error = run(*words)
+    assert code == 4
+    assert "--devices create" in error
+    code, _, error = run(*words, "--devices", "create")
+    if code == 0:
+        assert (tmp_path / "out" / "null").stat().st_rdev == os.makedev(1, 3)
+    else:
+        assert code == 7
+        assert "null" in error
+    with objref.open(tmp_path / "x.objref") as image, pytest.raises(objref.UsageError, match="refuse, create"):
+        image.export(tmp_path / "again", devices="all")  # type: ignore[arg-type]

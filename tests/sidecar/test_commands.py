@@ -106,4 +106,4 @@ def test_extract_takes_tasks_out_of_a_stream(tree: Path, tmp_path: Path) -> None
     run("extract", tmp_path / "tree.objref", "task:101", "-o", tmp_path / "b.tar", *cut)
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
     assert "task:100" in run("refs", tree, "task:101")[0]
-    assert "digraph" in run("graph", tree, "task:101")[0]
+    assert "digraph" in run("graph", tree, "task:101", "-o", "-")[0]

@@ -32,6 +32,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="tar: the stream as one file; default: as it was",
     )
+    parser.add_argument(
+        "--devices",
+        choices=("refuse", "create"),
+        default="refuse",
+        help="create: device nodes of a directory, too, which takes root (default: refuse them)",
+    )
     parser.add_argument("--force", action="store_true", help="replace DEST if it is a file")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -46,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("standard output is a terminal: pipe it into something, or name a DEST")
     with open_image(args.image, access="pread") as image, progress("export", image.stream_length) as shown:
         dest = sys.stdout.buffer if to_pipe else args.output
-        done = export_image(image, dest, form=args.form, replace=args.force, progress=shown)
+        done = export_image(image, dest, form=args.form, replace=args.force, devices=args.devices, progress=shown)
     for note in done.notes:
         print(f"note: {safe(note)}", file=sys.stderr)
     if not to_pipe and not args.quiet:
