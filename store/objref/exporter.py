@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from objref.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
+    from objref.archive.extract import Devices
     from objref.image import Image
 
 __all__ = ["FORMS", "Exported", "export_image"]
 
 FORMS = ("auto", "directory", "tar", "native")
-
+DEVICES = ("refuse", "create")
 JOIN = 1 << 18
 
 
@@ -40,6 +41,7 @@ def export_image(
     *,
     form: str = "auto",
     replace: bool = False,
+    devices: Devices = "refuse",
     progress: Callable[[int], None] | None = None,
 ) -> Exported:
     """Write the original of an image.
@@ -48,10 +50,14 @@ def export_image(
     form  "directory": recreate the files below dest, which must be absent or empty; "tar": the stream as one file;
           "auto": what the image was imported from; "native": a stream of the image itself, which `import_image` makes
           the same image of
+    devices  "create" makes the device nodes of a directory, too, as root may; else they are refused, since whoever
+          opens one reaches what it stands for
 
     Errors: IntegrityError when the bytes are not those that were imported (a file or directory is then not
-    left behind; of a pipe the last part is held back), UsageError, SourceError.
+    left behind; of a pipe the last part is held back), UsageError, SourceError, FormatError (refused).
     """
+    if devices not in DEVICES:
+        raise UsageError(f"devices must be one of {', '.join(DEVICES)}, not {devices!r}")
     if form not in FORMS:
         raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
     if form == "native":
@@ -69,7 +75,7 @@ def export_image(
     if form == "auto":
         form = "directory" if kind == "directory" else "tar"
     if form == "directory":
-        return _to_directory(image, stream, dest)
+        return _to_directory(image, stream, dest, devices)
     if os.path.isdir(dest):
         raise UsageError(f"{os.fsdecode(dest)}: is a directory, and this comes back as one file: name it")
     return _to_file(stream, dest, replace)
@@ -137,10 +143,12 @@ def _to_file(stream: Iterator[bytes | memoryview], dest: str | os.PathLike[str],
         return Exported("tar", output.position, [], [])
 
 
-def _to_directory(image: Image, stream: Iterator[bytes | memoryview], dest: str | os.PathLike[str]) -> Exported:
+def _to_directory(
+    image: Image, stream: Iterator[bytes | memoryview], dest: str | os.PathLike[str], devices: Devices
+) -> Exported:
     from objref.archive.extract import extract
 
-    notes = extract((bytes(chunk) for chunk in stream), dest)
+    notes = extract((bytes(chunk) for chunk in stream), dest, devices=devices)
     folders = [os.path.join(os.fspath(dest), folder) if folder else os.fspath(dest) for folder in image.layers]
     shown = [f"{os.fsdecode(note.name)}: {note.text}" for note in notes]
     return Exported("directory", image.stream_length, folders, shown)

@@ -10,13 +10,13 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from objref.dialects.plan import Plan, Request, Scope
+from objref.dialects.plan import FAIL, Cut, Plan, Request, Scope
 from objref.errors import CutError, FormatError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from objref.image import Image
 
-__all__ = ["FORMS", "Extracted", "extract_image", "plan_extract"]
+__all__ = ["FORMS", "Extracted", "check_cuts", "extract_image", "form_of", "plan_extract"]
 
 FORMS = ("auto", "directory", "tar", "objref")
 MODE, FOLDER_MODE = 0o600, 0o700
@@ -73,31 +73,43 @@ def extract_image(
     """
     if form not in FORMS:
         raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
-    if plan.refused:
-        raise CutError(_refusal(plan))
+    check_cuts(plan)
     if not isinstance(dest, str | os.PathLike):
         if form not in ("auto", "tar"):
             raise UsageError(f"a {form} cannot be written to a pipe: name a path, or leave the form at tar")
         return _to_pipe(plan, dest)
-    form = _form_of(dest) if form == "auto" else form
+    form = form_of(dest) if form == "auto" else form
     WRITERS[form](plan, dest, replace)
     return Extracted(form, plan, plan.size)
 
 
-def _form_of(dest: str | os.PathLike[str]) -> str:
+def form_of(dest: str | os.PathLike[str]) -> str:
+    """What the suffix of a path says."""
     suffix = os.path.splitext(os.fspath(dest))[1]
     return {".tar": "tar", ".objref": "objref"}.get(suffix, "directory")
 
 
-def _refusal(plan: Plan) -> str:
-    names = ", ".join(dict.fromkeys(cut.name for cut in plan.refused))
-    first = plan.refused[0]
-    many = "a reference leads" if len(plan.refused) == 1 else f"{len(plan.refused)} references lead"
-    choices = "|".join(choice for choice in first.choices if choice != "fail")
-    return (
-        f"{many} out ({names}): say what shall become of them, such as"
-        f" --cut {first.name}={choices}; nothing was written"
-    )
+def check_cuts(plan: Plan) -> None:
+    """CutError while a cut has the policy "fail", with the decisions that are missing."""
+    groups: dict[str, list[Cut]] = {}
+    for cut in plan.refused:
+        groups.setdefault(cut.name, []).append(cut)
+    if groups:
+        many = "a reference leads" if len(plan.refused) == 1 else f"{len(plan.refused)} references lead"
+        options = " ".join(option for name, cuts in groups.items() for option in _options(name, cuts))
+        raise CutError(
+            f"{many} out ({', '.join(groups)}): say what shall become of them: {options}; nothing was written"
+        )
+
+
+def _options(name: str, cuts: list[Cut]) -> Iterator[str]:
+    """One decision for the class where all cuts of it allow one, else one for each."""
+    common = [choice for choice in cuts[0].choices if all(choice in cut.choices for cut in cuts) and choice != FAIL]
+    if common:
+        yield f"--cut {name}={'|'.join(common)}"
+        return
+    for cut in cuts:
+        yield f"--cut {cut.source}={'|'.join(choice for choice in cut.choices if choice != FAIL)}"
 
 
 def _stream(plan: Plan) -> Iterator[Chunk]:

@@ -21,6 +21,7 @@ from objref.space import Space, open_space
 from objref_index import FORM_BYTES, Objects, References
 
 if TYPE_CHECKING:
+    from objref.archive.extract import Devices
     from objref.backing import Backing
     from objref.dialects.dialect import Dialect
     from objref.dialects.plan import Plan, Scope
@@ -37,7 +38,7 @@ def open_image(
     image: str | os.PathLike[str] | bytes | BinaryIO | CountedSource, *, access: str = "auto", limits: Limits = DEFAULT
 ) -> Image:
     """Open an image: a path, its bytes, a seekable binary file object, or a source that counts what is read of it. A
-    path may also name a stream that `index_file` made an index beside.
+    path may also name a stream that `index_file` made an index beside (which then is counted, too).
 
     access  "map" for long-lived readers of files that nobody shortens, "pread" for one question or a file of others;
             "auto" maps what belongs to you and only you can write
@@ -74,6 +75,8 @@ def open_source(image: str | os.PathLike[str] | bytes | BinaryIO | CountedSource
 def _behind(image: object, source: Source, limits: Limits) -> Backing:
     """A container, or a file with an index beside it: told by how it begins."""
     start = f.SUPERBLOCK_MAGIC
+    if isinstance(image, CountedSource):
+        image = image.name
     if not isinstance(image, str | os.PathLike) or bytes(source.read(0, min(len(start), source.length))) == start:
         return Container(source, limits)
     from objref.sidecar.opening import open_beside
@@ -336,11 +339,18 @@ class Image:
         """The original bytes in order. IntegrityError at the end if they are not what was imported."""
         return self.container.stream()
 
-    def export(self, dest: str | os.PathLike[str] | BinaryIO, *, form: str = "auto", replace: bool = False) -> Any:
+    def export(
+        self,
+        dest: str | os.PathLike[str] | BinaryIO,
+        *,
+        form: str = "auto",
+        replace: bool = False,
+        devices: Devices = "refuse",
+    ) -> Any:
         """Give the original back; see `objref.exporter.export_image`."""
         from objref.exporter import export_image
 
-        return export_image(self, dest, form=form, replace=replace)
+        return export_image(self, dest, form=form, replace=replace, devices=devices)
 
     def plan_extract(self, *objrefs: str, scope: Scope = "subtree", cut: Mapping[str, str] | None = None) -> Plan:
         """What a smaller image with just what these objects need would be; see `objref.extracting.plan_extract`."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, get_args
 
+from objref.archive.paths import AnyPath
 from objref.archive.sources import Source, open_source
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options
@@ -101,6 +102,7 @@ def import_image(
         Output(image, replace=replace) as output,
         open_source(source, root=parent_root, on_skip=on_skip, on_cut=on_cut, known=_is_known, limits=limits) as stream,
     ):
+        _check_outside(output.path, stream.folders)
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
         report = collect(writer, stream, noticed, limits, progress, partial)
         if seal is not None:
@@ -124,6 +126,22 @@ def _check_seal(name: str, report: Report, wanted: str) -> None:
         raise IntegrityError(f"{name}: not a native stream, so it has no seal; expected the one with {wanted}")
     if report.seal != wanted.lower():
         raise IntegrityError(f"{name}: its seal is {report.seal or 'missing (it is cut)'}, expected {wanted}")
+
+
+def _check_outside(image: str, folders: Sequence[AnyPath]) -> None:
+    """UsageError for an image that would be made inside what it is made of, and so be read while it grows."""
+    read = {_identity(folder): folder for folder in folders}
+    above, folder = "", os.path.realpath(os.path.dirname(image))
+    while folder != above:
+        inside = read.get(_identity(folder))
+        if inside is not None:
+            raise UsageError(f"{image}: lies inside {os.fsdecode(inside)}, which it is made of; choose another place")
+        above, folder = folder, os.path.dirname(folder)
+
+
+def _identity(folder: AnyPath) -> tuple[int, int]:
+    found = os.stat(folder)
+    return found.st_dev, found.st_ino
 
 
 def _refused(name: str, cuts: list[ev.Note]) -> TruncatedError:

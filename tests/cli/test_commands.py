@@ -282,3 +282,38 @@ def test_completion_is_silent_on_files_that_are_no_images(run: Run, sample: Path
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_printed(run: Run, shell: str) -> None:
     assert "__complete" in run("completion", shell)[1]
+
+
+@pytest.mark.parametrize("where", ["new", "old", "new/deep", "link"])
+def test_an_image_is_not_made_inside_what_it_is_made_of(run: Run, tmp_path: Path, where: str) -> None:
+    """It would be read while it grows, and come back as a file of the source."""
+    for name in ("old", "new/deep"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "new" / "parent").symlink_to("../old")
+    (tmp_path / "link").symlink_to("new")
+    code, _, error = run("import", tmp_path / "new", "-o", tmp_path / where / "x.objref", "--force")
+    assert code == 2
+    assert "which it is made of" in error
+    assert not list(tmp_path.rglob("*objref*"))
+    assert run("import", tmp_path / "new", "-o", tmp_path / "x.objref")[0] == 0
+
+
+def test_device_nodes_come_back_for_who_asks(run: Run, tmp_path: Path) -> None:
+    """Images made of a container's root hold some. Making them takes root; others are told so."""
+    member = tarfile.TarInfo("null")
+    member.type, member.devmajor, member.devminor = tarfile.CHRTYPE, 1, 3
+    with tarfile.open(tmp_path / "dev.tar", "w") as archive:
+        archive.addfile(member)
+    run("import", tmp_path / "dev.tar", "-o", tmp_path / "x.objref", "--quiet")
+    words = ("export", tmp_path / "x.objref", "--as", "directory", "-o", tmp_path / "out")
+    code, _, error = run(*words)
+    assert code == 4
+    assert "--devices create" in error
+    code, _, error = run(*words, "--devices", "create")
+    if code == 0:
+        assert (tmp_path / "out" / "null").stat().st_rdev == os.makedev(1, 3)
+    else:
+        assert code == 7
+        assert "null" in error
+    with objref.open(tmp_path / "x.objref") as image, pytest.raises(objref.UsageError, match="refuse, create"):
+        image.export(tmp_path / "again", devices="all")  # type: ignore[arg-type]

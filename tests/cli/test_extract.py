@@ -14,6 +14,7 @@ import pytest
 from objref.cli import main
 
 CUT = ("--cut", "pipe=drop", "--cut", "unix=drop,terminal=null")
+REFUSED = ("--cut", "session=fail,shared=fail")
 
 
 def run(*words: object) -> int:
@@ -52,7 +53,7 @@ def test_a_dry_run_writes_nothing_and_names_all_files(
     image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run("extract", image, "task:101", "--dry-run") == 0
+    assert run("extract", image, "task:101", "--dry-run", *CUT) == 0
     said = capsys.readouterr().out
     assert "would be: 1 task" in said
     assert "    /tmp/tree/tree\n" in said
@@ -75,7 +76,7 @@ def test_a_pipe_gets_a_tar_and_nothing_else(image: Path, tmp_path: Path) -> None
     (tmp_path / "x.tar").write_bytes(done.stdout)
     with tarfile.open(tmp_path / "x.tar") as archive:
         assert "./pstree.img".lstrip("./") in archive.getnames()
-    assert b"restore: criu restore" in done.stderr
+    assert b"restore: mkdir DIR && tar xf - -C DIR && criu restore" in done.stderr
 
 
 def test_the_suffix_says_the_form(image: Path, tmp_path: Path) -> None:
@@ -115,3 +116,39 @@ def test_a_file_that_is_no_image(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run("extract", tmp_path / "x", "task:1", "--dry-run") == 4
     assert run("extract", tmp_path / "absent", "task:1", "--dry-run") == 7
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_dry_run_ends_as_the_real_one(image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is refused gets no command to restore it, and the decisions that are missing."""
+    for how in (("--dry-run",), ("-o", tmp_path / "child")):
+        assert run("extract", image, "task:101", *how, *REFUSED) == 2
+        said = capsys.readouterr()
+        assert "restore:" not in said.out
+        assert "--cut session=new|shell-job --cut shared=drop; nothing was written" in said.err
+        assert ("would be refused; once decided: 1 task" in said.out) == ("--dry-run" in how)
+    assert run("extract", image, "task:101", "--dry-run", "--quiet", *REFUSED) == 2
+    assert capsys.readouterr().out == ""
+    assert os.listdir(tmp_path) == []
+
+
+NAMES = [b"x.objref", b"x.tar", b"a b.tar", b"it's $HOME.objref", b"caf\xc3\xa9.tar", b"\xff\xfe\n'.tar", b"\x1b[31m.objref"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_line_is_what_restores(name: bytes, image: Path, tmp_path: Path) -> None:
+    """Typed into a shell it makes the folder that criu is called for, whatever the file is called."""
+    dest = os.fsdecode(os.path.join(os.fsencode(tmp_path), name))
+    words = [sys.executable, "-m", "objref"]
+    made = subprocess.run([*words, "extract", image, "task:100", "-o", dest], capture_output=True, check=True, timeout=60)
+    line = made.stdout.decode().splitlines()[-1]
+    assert line.isprintable()
+    script = line.removeprefix("restore: ")
+    tools = {"criu": 'test -s "$4/pstree.img"; echo "$@"', "objref": f'exec {shlex.join(words)} "$@"'}
+    (tmp_path / "bin").mkdir()
+    for tool, body in tools.items():
+        (tmp_path / "bin" / tool).write_text(f"#!/bin/sh -e\n{body}\n")
+        (tmp_path / "bin" / tool).chmod(0o755)
+    there = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=there, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split(b"\n")[-2].startswith(b"restore -d -D DIR")

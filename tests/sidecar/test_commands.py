@@ -12,6 +12,8 @@ import pytest
 from samples import folder_listing
 from sidecar.making import streams
 
+from objref.cli.terminal import size
+
 TREE = dict(streams())["tree.tar"]
 LOADED = """
 import sys
@@ -91,3 +93,17 @@ def test_a_container_needs_no_lmdb(tree: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-c", LOADED, "get", str(tmp_path / "x.objref"), "file:6"]
     loaded = subprocess.run(command, capture_output=True, check=True, timeout=60).stderr.decode().split()
     assert not [name for name in loaded if name.startswith(("lmdb", "objref.sidecar", "objref_index.tree"))]
+
+
+def test_extract_takes_tasks_out_of_a_stream(tree: Path, tmp_path: Path) -> None:
+    """As out of a container; what is read of both files is told."""
+    run("index", tree)
+    run("import", tree, "-o", tmp_path / "tree.objref")
+    cut = ("--quiet", "--cut", "pipe=drop,unix=drop,terminal=null")
+    said, _ = run("extract", tree, "task:101", "-o", tmp_path / "a.tar", "--stats", *cut)
+    both = size(len(TREE) + Path(f"{tree}.objref-index").stat().st_size)
+    assert f" of {both} in " in said
+    run("extract", tmp_path / "tree.objref", "task:101", "-o", tmp_path / "b.tar", *cut)
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+    assert "task:100" in run("refs", tree, "task:101")[0]
+    assert "digraph" in run("graph", tree, "task:101", "-o", "-")[0]

@@ -242,7 +242,7 @@ class DirectoryWriter:
 
     def _make_device(self, member: Member, steps: Steps) -> None:
         if self._devices == "refuse":
-            raise refusal(member.name, "a device node; only devices='create' allows them")
+            raise refusal(member.name, "a device node; only --devices create makes them")
         folder = self._parent(member, steps)
         with creating(member.name):
             number = os.makedev(member.devmajor, member.devminor)

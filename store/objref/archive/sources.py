@@ -52,8 +52,10 @@ class Source:
         compression: str | None,
         pieces: Iterator[bytes],
         close: Callable[[], None],
+        folders: Sequence[AnyPath] = (),
     ) -> None:
         self.name = name
+        self.folders = folders
         self.kind: Kind = kind
         self.compression = compression
         self._chunks = _chunks(pieces)
@@ -96,7 +98,8 @@ def open_source(
     if os.path.isdir(source):
         folder, names = image_roots(source, root, on_skip=on_skip, limits=limits)
         pieces = read_directory(folder, only=names, on_skip=on_skip)
-        return Source(os.fsdecode(source), "directory", None, pieces, lambda: None)
+        read = [os.path.join(os.fsencode(folder), name) for name in names] or [os.fsencode(folder)]
+        return Source(os.fsdecode(source), "directory", None, pieces, lambda: None, read)
     with naming(os.fsencode(source)):
         file = open(source, "rb", buffering=0)  # noqa: SIM115 - the Source closes it
     try:

@@ -43,6 +43,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="tar: the stream as one file; native: image and index as one stream; default: as it was",
     )
     parser.add_argument("--seal", metavar="FILE", help="of a native stream: write its seal to FILE")
+    parser.add_argument(
+        "--devices",
+        choices=("refuse", "create"),
+        default="refuse",
+        help="create: device nodes of a directory, too, which takes root (default: refuse them)",
+    )
     parser.add_argument("--force", action="store_true", help="replace DEST and FILE if they are files")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -60,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_inputs(args.output, args.image)
     with open_image(args.image, access="pread") as image, progress("export", image.stream_length) as shown:
         dest = sys.stdout.buffer if to_pipe else args.output
-        done = export_image(image, dest, form=args.form, replace=args.force, progress=shown)
+        done = export_image(image, dest, form=args.form, replace=args.force, devices=args.devices, progress=shown)
     if args.seal:
         _write_seal(args.seal, done.seal, args.force)
     for note in () if args.quiet else done.notes:

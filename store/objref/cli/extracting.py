@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import textwrap
@@ -29,13 +30,14 @@ first. Where the programs would suffer, extract stops until you say what they
 shall get: --cut pipe=drop, or for one object --cut pipe:96180=external.
 """
 COLUMNS = 80
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-")
 SHOWN = 8
 """Files on disk that are named one by one, outside of --dry-run."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("objrefs", metavar="OBJREF", nargs="+", help="such as task:17")
     parser.add_argument("-o", "--output", metavar="DEST", help="what to make, or - for a tar on standard output")
     parser.add_argument(
@@ -54,7 +56,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Extract."""
     from objref.container.source import CountedSource, open_path
-    from objref.extracting import extract_image, plan_extract
+    from objref.extracting import check_cuts, extract_image, plan_extract
     from objref.image import open_image
 
     if args.output is None and not args.dry_run:
@@ -75,8 +77,10 @@ def run(args: argparse.Namespace) -> int:
             extract_image(image, plan, dest, form=args.form, replace=args.force)
         if not args.quiet:
             _print(_result_lines(plan, args), out)
+        if args.dry_run:
+            check_cuts(plan)
         if args.stats:
-            _print([f"read {size(source.done)} of {size(source.length)} in {source.reads} reads"], out)
+            _print([f"read {size(source.done)} of {size(source.tally.length)} in {source.reads} reads"], out)
     return 0
 
 
@@ -120,12 +124,15 @@ def _result_lines(plan: Plan, args: argparse.Namespace) -> Iterator[str]:
     for note in plan.notes:
         yield from _wrapped(f"note: {note}")
     tasks = f"{len(plan.kept)} task{'s' * (len(plan.kept) != 1)}"
-    what = "would be" if args.dry_run else safe(args.output)
+    what = args.output
+    if args.dry_run:
+        what = "would be refused; once decided" if plan.refused else "would be"
     yield f"{what}: {tasks}, {len(plan.files)} files, {size(plan.size)}"
     yield from _disk_lines(plan.on_disk, all_of_them=args.dry_run)
     for text in plan.descriptors:
         yield from _wrapped(f"descriptor {text}")
-    yield _command(plan, args.output or "DIR")
+    if not plan.refused:
+        yield restore_line(plan, args.output, args.form)
 
 
 def _disk_lines(paths: tuple[str, ...], *, all_of_them: bool) -> Iterator[str]:
@@ -143,9 +150,32 @@ def _disk_lines(paths: tuple[str, ...], *, all_of_them: bool) -> Iterator[str]:
         yield f"{rest} files must be on disk as at the dump (--dry-run names them)"
 
 
-def _command(plan: Plan, folder: str) -> str:
-    """To be pasted into a shell, so it is not broken into lines."""
-    return "restore: " + " ".join(folder if word == "{}" else shlex.quote(word) for word in plan.command)
+def restore_line(plan: Plan, output: str | None, form: str) -> str:
+    """What makes the tasks run again, for a shell; so it is not broken into lines. DIR is any folder that is not there
+    yet; a tar on standard output is expected on standard input."""
+    from objref.extracting import form_of
+
+    form = form_of(output or "DIR") if form == "auto" else form
+    if output == "-":
+        form, first = "tar", "mkdir DIR && tar xf - -C DIR && "
+    else:
+        first = UNPACK[form].format(_quoted(output or "DIR"))
+    folder = _quoted(output or "DIR") if form == "directory" else "DIR"
+    return f"restore: {first}" + " ".join(folder if word == "{}" else _quoted(word) for word in plan.command)
+
+
+UNPACK = {
+    "directory": "",
+    "tar": "mkdir DIR && tar xf {} -C DIR && ",
+    "objref": "objref export {} --as directory -o DIR && ",
+}
+
+
+def _quoted(word: str) -> str:
+    """For a shell, in characters that a terminal shows as they are."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(chr(b) if chr(b) in PLAIN else f"\\{b:03o}" for b in os.fsencode(word)) + "'"
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

@@ -31,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     from objref.graph import Direction
 
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("objrefs", metavar="OBJREF", nargs="*", help="such as task:17; default: all objects")
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help=".dot, .svg, .png or .pdf; - writes .dot to the output"

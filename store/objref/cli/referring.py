@@ -31,7 +31,7 @@ LINES = 1000
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
-    parser.add_argument("image", metavar="IMAGE", help=".objref file")
+    parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("objref", metavar="OBJREF", help="such as file:31")
     parser.add_argument("--depth", type=number, metavar="N", default=1, help="steps (default: 1)")
     parser.add_argument("--reverse", action="store_true", help="only what refers to it")

@@ -159,23 +159,43 @@ class FileSource:
         self.length = CLOSED
 
 
-class CountedSource:
-    """A source that counts what is read of it. Mutable; the counts are exact while one thread reads."""
+class Tally:
+    """What was read of how much. Mutable; exact while one thread reads."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.name = source.name
+    def __init__(self) -> None:
         self.reads = 0
         self.done = 0
         """Bytes"""
+        self.length = 0
+        """Bytes of all sources that are counted together"""
+
+
+class CountedSource:
+    """A source that counts what is read of it, maybe together with others."""
+
+    def __init__(self, source: Source, tally: Tally | None = None) -> None:
+        self._source = source
+        self.name = source.name
+        self.tally = tally or Tally()
+        self.tally.length += source.length
 
     @property
     def length(self) -> int:
         return self._source.length
 
+    @property
+    def reads(self) -> int:
+        """Calls of `read`, of all that is counted together."""
+        return self.tally.reads
+
+    @property
+    def done(self) -> int:
+        """Bytes that these gave."""
+        return self.tally.done
+
     def read(self, offset: int, length: int) -> bytes | memoryview:
-        self.reads += 1
-        self.done += length
+        self.tally.reads += 1
+        self.tally.done += length
         return self._source.read(offset, length)
 
     def close(self) -> None:

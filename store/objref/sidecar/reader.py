@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from objref.container import format as f
-from objref.container.source import MapSource, PreadSource, Source
+from objref.container.source import CountedSource, MapSource, PreadSource, Source
 from objref.errors import FormatError, IntegrityError, ObjrefError
 from objref.limits import DEFAULT, Limits
 from objref.sidecar.joined import Joined
@@ -30,7 +30,8 @@ class Sidecar(Joined):
         self._file, self._beside = file, beside
         ending = self._read_ending()
         try:
-            super().__init__(SplicedSource(file, beside, ending), limits)
+            counted = CountedSource(beside, file.tally) if isinstance(file, CountedSource) else None
+            super().__init__(SplicedSource(file, beside, ending, counted), limits)
             self._check_head()
             self._log2 = self.check_stream().block_log2
         except ObjrefError as error:

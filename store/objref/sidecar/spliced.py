@@ -10,11 +10,12 @@ __all__ = ["SplicedSource"]
 
 
 class SplicedSource:
-    """Random access to the whole. Nothing that a reader asks for lies in two parts."""
+    """Random access to the whole. Nothing that a reader asks for lies in two parts. `counted`: `beside`, counted."""
 
-    def __init__(self, file: Source, beside: PreadSource, ending: Ending) -> None:
+    def __init__(self, file: Source, beside: PreadSource, ending: Ending, counted: Source | None = None) -> None:
         self.file = file
         self.beside = beside
+        self._counted = counted or beside
         self.ending = ending
         self.name = file.name
         self._tree = ending.tree
@@ -26,9 +27,9 @@ class SplicedSource:
         if offset >= self._rest:
             if end > self.length:
                 raise TruncatedError(f"{self.beside.name}: bytes {offset}…{end} wanted, {self.length} are there")
-            return self.beside.read(self._tree + HEAD + offset - self._rest, length)
+            return self._counted.read(self._tree + HEAD + offset - self._rest, length)
         if end <= HEAD:
-            return self.beside.read(self._tree + offset, length)
+            return self._counted.read(self._tree + offset, length)
         if offset < HEAD or end > self._rest:
             raise FormatError(f"{self.beside.name}: bytes {offset}…{end} lie in two files (S2)")
         return self.file.read(offset - HEAD, length)
