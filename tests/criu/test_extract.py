@@ -186,8 +186,6 @@ def test_an_epoll_is_trimmed_where_its_table_has_another_file(tmp_path: Path) ->
         assert [w.tfd for f in small.items("files.img", "file_entry") if f.id == 9 for w in f.epfd.tfd] == [0]
 
 
-NOBODY = {"uid": 0, "euid": 0, "signum": 0, "pid_type": 0, "pid": 0}
-
 MISTAKES: list[tuple[dict[str, str], str]] = [
     ({"pip": "drop"}, "no cuts are called 'pip'"),
     ({"pipe": "null"}, "pipe=null: policies are"),

@@ -82,7 +82,9 @@ def _drop_unused(draft: Draft, gone: OpenFile) -> None:
             draft.side.get(kind, {}).pop(number, None)
     for path in draft.links.of(gone.found, "regular") if gone.found is not None else ():
         number = draft.links.key(path)
-        if number not in draft.held and not any(_is_kept(draft, user) for user in draft.links.image.referrers(path.ordinal)):
+        if number not in draft.held and not any(
+            _is_kept(draft, user) for user in draft.links.image.referrers(path.ordinal)
+        ):
             draft.files.pop(number, None)
 
 
