@@ -44,6 +44,7 @@ class Closure:
 
     def __init__(self, image: Image, roots: tuple[int, ...], ordinals: array[int]) -> None:
         self.image = image
+        """Of which they are."""
         self.roots = roots
         """Ordinals of the objects that were asked for, without repetition, in the order in which they were named."""
         self.ordinals = ordinals

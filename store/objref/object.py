@@ -32,7 +32,9 @@ class Object:
     def __init__(self, image: Image, ordinal: int, row: Row) -> None:
         self._image = image
         self.ordinal = ordinal
+        """Its number in the image, from 0, in stream order."""
         self.row = row
+        """Its row in the objects table: kind, place in the stream, length."""
         self._extents: Any = None
 
     @property

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from objref.container import format as f
 from objref.container.source import MapSource
 from objref.errors import FormatError, NotFoundError, UsageError
-from objref.names import encode_text, format_objref
+from objref.names import encode_text, format_objref, parse_key
 from objref.object import Object
-from objref_index import FORM_BYTES, IntKeys, KeyTable
+from objref_index import FORM_BYTES, FORM_PAIR, IntKeys, KeyTable
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ CHECK_AHEAD = 64 << 20
 class Space(Mapping[Key, bytes]):
     """The objects of one kind in one layer, by key. Iterates over distinct keys in ascending order.
 
-    `space[key]` is the bytes of the (first) object with that key, `space.object(key)` the object.
+    `space[key]` is the bytes of the (first) object with that key, `space.object(key)` the object. Keys are numbers, or
+    names (bytes or str); a pair such as that of fd:3/4 is (3, 4), "3/4" or 3 << 32 | 4, as which it is given.
     """
 
     __slots__ = ("_image", "_keys", "entry", "form", "layer", "name")
@@ -52,9 +53,13 @@ class Space(Mapping[Key, bytes]):
         self._image = image
         self._keys: Any = keys
         self.entry = entry
+        """How the container describes it."""
         self.form = entry.form
+        """How its keys are written: a FORM_* of `objref_index`."""
         self.layer = entry.layer
+        """0: the newest image; 1: the one below in the chain of parents, and so on."""
         self.name = entry.name
+        """That of the kind of its objects."""
 
     def _key(self, key: Key) -> int | bytes:
         if self.form == FORM_BYTES:
@@ -65,7 +70,17 @@ class Space(Mapping[Key, bytes]):
         try:
             return int(key.__index__())
         except AttributeError:
+            if self.form == FORM_PAIR:
+                return self._pair(key)
             raise UsageError(f"keys of space {self.name!r} are numbers, not {key!r}") from None
+
+    def _pair(self, key: Any) -> int:
+        """(3, 4) or "3/4", which are the number 3 << 32 | 4."""
+        if isinstance(key, tuple) and len(key) == 2:
+            key = "/".join(map(str, key))
+        if not isinstance(key, str):
+            raise UsageError(f'keys of space {self.name!r} are pairs such as (3, 4) or "3/4", not {key!r}')
+        return int(parse_key(key, self.form))
 
     def ordinal(self, key: Key) -> int:
         """Ordinal of the first object with this key; NotFoundError (a KeyError) without one."""

@@ -161,3 +161,29 @@ def test_examples_in_docstrings_run(module: str, tmp_path: Path, monkeypatch: py
     if module != "objref":
         objref.import_image("tree", "tree.objref")
     assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+def test_pairs_are_asked_for_as_they_are_written(image: objref.Image) -> None:
+    space = image["fd"]
+    for key in space:
+        high, low = key >> 32, key & 0xFFFFFFFF
+        assert space[key] == space[high, low] == space[f"{high}/{low}"] == image[f"fd:{high}/{low}"].bytes
+    assert (99, 1) not in space
+    for wrong in ((1, 2, 3), (-1, 2), (1, 2**32), "x", None, 1.5):
+        with pytest.raises(objref.UsageError):
+            space[wrong]
+    with pytest.raises(objref.UsageError, match="are numbers"):
+        image["task"]["100"]
+
+
+def test_what_an_object_a_space_and_a_closure_have_is_documented() -> None:
+    for module, name, fields in (
+        ("graph", "Closure", "image roots ordinals"),
+        ("object", "Object", "ordinal row"),
+        ("space", "Space", "entry form layer name"),
+    ):
+        source = Path(str(importlib.import_module(f"objref.{module}").__file__)).read_text()
+        body = source[source.index(f"class {name}") :]
+        for field in fields.split():
+            line = body[body.index(f"        self.{field} = ") :].split("\n", 2)
+            assert line[1].startswith('        """'), (name, field)

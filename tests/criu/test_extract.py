@@ -19,7 +19,9 @@ from criu.making import PRESENT, Folder, archive, framed, item, members_of, mess
 from criu.making_dumps import everything_folder
 from criu.making_trees import (
     EPOLL,
+    NOBODY,
     READ,
+    TTY,
     WRITE,
     Someone,
     extracted,
@@ -183,8 +185,6 @@ def test_an_epoll_is_trimmed_where_its_table_has_another_file(tmp_path: Path) ->
         small = extracted(image, "task:11", cut={"epoll": "drop"})
         assert [w.tfd for f in small.items("files.img", "file_entry") if f.id == 9 for w in f.epfd.tfd] == [0]
 
-
-NOBODY = {"uid": 0, "euid": 0, "signum": 0, "pid_type": 0, "pid": 0}
 
 MISTAKES: list[tuple[dict[str, str], str]] = [
     ({"pip": "drop"}, "no cuts are called 'pip'"),
@@ -544,6 +544,49 @@ def test_every_task_of_a_real_image_by_itself_and_with_its_descendants(path: Pat
                 first = ["task:1"] if "task:1" in tasks else []  # of a container: its first process must come along
                 small = extracted(image, *first, task, scope=scope, cut=EASY)
                 assert small.unsound() == []
+
+
+@pytest.mark.parametrize("path", [path for path in REAL if path.name in ("shell-pipeline.tar.zst", "tree.tar.zst")])
+def test_an_extract_of_an_extract_is_the_same(path: Path, tmp_path: Path) -> None:
+    """Nothing is kept that nobody refers to, such as the path of a terminal that became /dev/null."""
+    objref.import_image(path, tmp_path / "x.objref")
+    with objref.open(tmp_path / "x.objref") as image:
+        for task in [task.objref for task in image.objects("task")]:
+            _check_fixed(image, tmp_path / f"{task}.objref", task)
+
+
+def _check_fixed(image: objref.Image, dest: Path, *tasks: str) -> Any:
+    cut = EASY | {"terminal": "null"}
+    small = extracted(image, *tasks, cut=cut)
+    image.extract(*tasks, dest=dest, cut=cut)
+    with objref.open(dest) as again:
+        assert extracted(again, *tasks, cut=cut).files == small.files
+    return small
+
+
+def _tty(number: int, info: int) -> dict[str, Any]:
+    fields = {"id": number, "tty_info_id": info, "flags": 2, "fown": NOBODY, "regf_id": PATH}
+    return {"id": number, "type": TTY, "tty": fields}
+
+
+PATH, SLAVE, OTHER_END = 33, 34, 35
+
+
+@pytest.mark.parametrize("also_open", [False, True])
+def test_a_terminal_that_became_null_leaves_nothing(also_open: bool, tmp_path: Path) -> None:
+    """Of the pty nothing is kept, nor the path by which it was opened, unless that is open for itself, too."""
+    worker = {0: SLAVE} | ({5: PATH} if also_open else {})
+    tasks = (Someone(MASTER, files={0: OTHER_END}), Someone(WORKER, MASTER, MASTER, files=worker))
+    folder = tree(*tasks, files=(reg(PATH, "/dev/pts/0"), _tty(SLAVE, 2), _tty(OTHER_END, 3)))
+    folder.write(
+        "tty-info.img", *(item(f"tty:{number}", "tty_info_entry", {"id": number, "type": 1}) for number in (2, 3))
+    )
+    folder.write("tty-data.img", item("tty-data:2", "tty_data_entry", {"tty_id": 2, "data": b"typed"}))
+    with imported(folder, tmp_path / "x.objref") as image:
+        small = _check_fixed(image, tmp_path / "small.objref", "task:11")
+    assert not {"tty-info.img", "tty-data.img"} & set(small.files)
+    assert (PATH in files(small)) == also_open
+    assert [f.reg.name for f in small.items("files.img", "file_entry")][-1] == "/dev/null"
 
 
 def test_the_page_names_every_class_with_its_policies_and_its_default() -> None:

@@ -8,7 +8,10 @@ from objref.dialects.criu.extract.outside import outsider
 from objref.dialects.criu.schema import message_class
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from objref.dialects.criu.extract.draft import Draft, OpenFile
+    from objref.object import Reference
 
 __all__ = ["settle_terminals"]
 
@@ -68,6 +71,30 @@ def _to_null(draft: Draft, file: OpenFile) -> None:
         table.point(fd, null)
         draft.held.setdefault(null.id, []).append((table, fd))
     del draft.files[file.id]
+    _drop_unused(draft, file)
+
+
+def _drop_unused(draft: Draft, gone: OpenFile) -> None:
+    """What only this terminal needed: both ends of its pty, their data, the path that it was opened by."""
+    pair = {gone.body.tty_info_id, gone.body.tty_info_id ^ MASTER}
+    if not any(file.type == TTY and file.body.tty_info_id in pair for file in draft.files.values()):
+        for kind, number in ((kind, number) for kind in ("tty", "tty-data") for number in pair):
+            draft.side.get(kind, {}).pop(number, None)
+    for path in draft.links.of(gone.found, "regular") if gone.found is not None else ():
+        number = draft.links.key(path)
+        if number not in draft.held and not any(
+            _is_kept(draft, user) for user in draft.links.image.referrers(path.ordinal)
+        ):
+            draft.files.pop(number, None)
+
+
+def _is_kept(draft: Draft, reference: Reference) -> bool:
+    """Whether what refers to an open file is in the result; descriptors are in `Draft.held`."""
+    user = reference.source
+    if user.kind in ("fd", "fdtable"):
+        return False
+    kept: dict[str, Container[int]] = {"file": draft.files, "mm": draft.tasks, "fs": draft.tasks}
+    return user.kind not in kept or draft.links.key(user) in kept[user.kind]
 
 
 def _null(draft: Draft) -> Any:
