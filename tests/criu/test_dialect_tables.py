@@ -196,10 +196,10 @@ def test_every_message_that_refers_is_that_of_a_file_or_in_one() -> None:
 
 
 def test_every_note_is_on_the_page() -> None:
-    from objref import importer
+    from objref import ending, importer
 
     said = set()
-    for path in (*Path(criu.__file__).parent.glob("*.py"), Path(importer.__file__)):
+    for path in (*Path(criu.__file__).parent.glob("*.py"), Path(importer.__file__), Path(ending.__file__)):
         text = path.read_text()
         said |= set(re.findall(r'(?:Note|_note)\(\s*"([a-z-]+)"', text))
         said |= {CUT} if re.search(r"Note\(\s*(?:ev\.)?CUT,", text) else set()

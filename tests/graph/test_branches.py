@@ -30,7 +30,7 @@ def test_a_tree_with_everything_in_it() -> None:
         assert drawn(image, "node:0", roles=["soft"]) == [(1, "node:2", "")]
         lasts = [b.lasts for b in branches(image["node:0"], depth=2)]
         assert lasts == [(False,), (False,), (False, True), (True,), (True, False), (True, True)]
-        with pytest.raises(objref.NotFoundError, match="no role 'sfot'; there is: soft"):
+        with pytest.raises(objref.NotFoundError, match="no role 'sfot'; nearest: soft"):
             drawn(image, "node:0", roles=["sfot"])
 
 

@@ -128,7 +128,7 @@ def test_roles_by_name_and_mistakes() -> None:
         assert list(image.closure(0, without=["hard"]).ordinals) == [0]
         assert list(image.closure([]).ordinals) == []
         assert image.closure([]).cut().summary() == []
-        with pytest.raises(objref.NotFoundError, match="no role 'hrad'; there is: hard"):
+        with pytest.raises(objref.NotFoundError, match="no role 'hrad'; nearest: hard"):
             image.closure(0, roles=["hrad"])
         with pytest.raises(objref.UsageError, match="no direction 'up'"):
             image.closure(0, direction="up")
