@@ -82,7 +82,7 @@ def measure(run: Run) -> Iterator[Table]:
 
 
 def _table(what: str, source: Path, run: Run) -> Table:
-    image = making.image(source)
+    image = making.image(source, record_dictionary_log2=0)  # the floor decompresses without one
     places = list(blocks(image))
     calls = {
         FLOOR: partial(floor, image, places),
