@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ import making
 if TYPE_CHECKING:
     import lmdb
 
-__all__ = ["KEY", "lmdb_environment", "open_lmdb", "open_sqlite", "scan"]
+__all__ = ["KEY", "fill_lmdb", "fill_sqlite", "lmdb_environment", "open_lmdb", "open_sqlite", "scan", "sqlite_gets"]
 
 KEY = struct.Struct("=Q")
 """A key as lmdb's MDB_INTEGERKEY wants it."""
@@ -28,16 +28,20 @@ Get = Callable[[int], bytes]
 
 def lmdb_environment(folder: Path, count: int) -> Path:
     """An lmdb environment with the messages of `making.files_image`, made unless it is there."""
-    import lmdb
-
     path = folder / f"lmdb-{count}"
     if not path.exists():
-        with lmdb.open(str(path), map_size=MAP, max_dbs=1, sync=False) as env:
-            db = env.open_db(b"files", integerkey=True)
-            with env.begin(write=True, db=db) as txn:
-                messages = enumerate(making.file_messages(count), 1)
-                txn.cursor().putmulti(((KEY.pack(i), m) for i, m in messages), append=True)
+        fill_lmdb(path, making.file_messages(count))
     return path
+
+
+def fill_lmdb(path: Path, messages: Iterable[bytes]) -> None:
+    """In one transaction, ascending."""
+    import lmdb
+
+    with lmdb.open(str(path), map_size=MAP, max_dbs=1, sync=False) as env:
+        db = env.open_db(b"files", integerkey=True)
+        with env.begin(write=True, db=db) as txn:
+            txn.cursor().putmulti(((KEY.pack(i), m) for i, m in enumerate(messages, 1)), append=True)
 
 
 @contextmanager
@@ -54,14 +58,27 @@ def open_lmdb(path: Path) -> Iterator[lmdb.Transaction]:
 
 @contextmanager
 def open_sqlite(folder: Path, count: int) -> Iterator[Get]:
-    """By rowid, mapped, within one transaction."""
+    """A database with the messages of `making.files_image`, made unless it is there."""
     path = folder / f"sqlite-{count}"
-    exists = path.exists()
+    if not path.exists():
+        fill_sqlite(path, making.file_messages(count))
+    with sqlite_gets(path) as get:
+        yield get
+
+
+def fill_sqlite(path: Path, messages: Iterable[bytes]) -> None:
+    """In one transaction, ascending."""
     db = sqlite3.connect(path)
-    if not exists:
-        db.execute("create table files (id integer primary key, message blob)")
-        db.executemany("insert into files values (?, ?)", enumerate(making.file_messages(count), 1))
-        db.commit()
+    db.execute("create table files (id integer primary key, message blob)")
+    db.executemany("insert into files values (?, ?)", enumerate(messages, 1))
+    db.commit()
+    db.close()
+
+
+@contextmanager
+def sqlite_gets(path: Path) -> Iterator[Get]:
+    """By rowid, mapped, within one transaction."""
+    db = sqlite3.connect(path)
     db.execute(f"pragma mmap_size = {MAP}")
     db.execute("begin")
     select, query = db.cursor().execute, "select message from files where id = ?"

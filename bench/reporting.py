@@ -158,7 +158,8 @@ def _bars(axis: Any, table: Table) -> None:
 
 def _curves(axis: Any, tables: list[Table]) -> None:
     for name in tables[0].samples:
-        axis.plot([t.size for t in tables], [t.samples[name].median * t.factor for t in tables], marker="o", label=name)
+        points = [(t.size, t.samples[name].median * t.factor) for t in tables if name in t.samples]
+        axis.plot(*zip(*points, strict=True), marker="o", label=name)
     axis.set(xscale="log", yscale="log", xlabel="size of the data", ylabel=tables[0].unit)
     axis.grid(True, alpha=0.3)
     axis.legend(fontsize=8)

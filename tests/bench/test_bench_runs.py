@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(not BENCH.is_dir(), reason="the benches are not 
 SMALL = ("--objects", "2k", "--megabytes", "2", "--rounds", "1")
 CANDIDATES = {
     "lookup": ("objref files[id], raw", "objref files[id], zstd", "dict in memory", "decode everything"),
+    "stores": ("objref, raw", "objref, fast", "lmdb", "SQLite", "zip", "tar"),
+    "tools": ("python -c pass", "objref get", "objref show"),
     "opening": ("objref.open", "objref.open, first object"),
     "seek": ("scan, decoding", "scan, only reading", "objref, index beside it", "objref, container"),
     "closure": ("branching", "loop", "random loop", "random loop, dict and set", "island", "first of an island"),
@@ -111,6 +113,22 @@ def test_memory_of_sockets_that_have_the_references_that_are_claimed(tmp_path: P
     found = measured("memory", tmp_path)
     check(found, "memory")
     assert found["tables"][0]["more"]["references"]["2,000 sockets, three references each"] == "6,000"
+
+
+def test_stores_that_are_installed_give_the_same_bytes(tmp_path: Path) -> None:
+    found = measured("stores", tmp_path)
+    check(found, "stores")
+    modules = {"dulwich": "git pack (dulwich)", "plyvel": "LevelDB (plyvel)", "rocksdict": "RocksDB (rocksdict)"}
+    names = set(found["tables"][-1]["samples"])
+    for module, name in modules.items():
+        assert (name in names) is (find_spec(module) is not None)
+        assert (name in found["tables"][0]["left_out"]) is (find_spec(module) is None)
+
+
+def test_tools_in_the_root_are_left_out_by_name_where_there_is_none(tmp_path: Path) -> None:
+    found = measured("tools", tmp_path, CRIU_ROOT=str(tmp_path / "none"))
+    check(found, "tools")
+    assert found["tables"][0]["left_out"] == ["crit", "pycriu", "checkpointctl"]
 
 
 def test_peers_that_are_not_installed_are_named(tmp_path: Path) -> None:
