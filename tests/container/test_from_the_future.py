@@ -16,8 +16,8 @@ Arrays = list[tuple[int, int, int, bytes]]
 """(what, entry size, entries, bytes) of each array."""
 
 
-def rebuilt(data: bytes, change: Callable[[Arrays], None]) -> bytes:
-    """The file with another directory."""
+def rebuilt(data: bytes, change: Callable[[Arrays], None], more: bytes = b"") -> bytes:
+    """The file with another directory, and something before it."""
     forger = Forger(data)
     start, length = forger.footer.directory_offset, forger.footer.directory_length
     old = data[start : start + length]
@@ -33,10 +33,10 @@ def rebuilt(data: bytes, change: Callable[[Arrays], None]) -> bytes:
         body += content
     directory = head + body
     end = bytearray(data[foot(data) :])
-    struct.pack_into("<QQ", end, 16, len(directory), f.xxh3(directory))
-    struct.pack_into("<Q", end, 88, start + len(directory) + len(end))
+    struct.pack_into("<QQQ", end, 8, start + len(more), len(directory), f.xxh3(directory))
+    struct.pack_into("<Q", end, 88, start + len(more) + len(directory) + len(end))
     struct.pack_into("<Q", end, 112, f.xxh3(bytes(end[:112])))
-    return data[:start] + directory + bytes(end)
+    return data[:start] + more + directory + bytes(end)
 
 
 @pytest.fixture(scope="module", params=["zstd", "raw"])

@@ -111,6 +111,9 @@ class CheckedSidecar(Joined, Checked):
         """The section that is FILE, and the tree: its checks, and how many entries it has."""
         with self.findings.watching("section", "section stream"):
             self.check_stream()
+        head = bytes(self.source.read(f.SUPERBLOCK.size, HEAD - f.SUPERBLOCK.size))
+        if head.strip(b"\0"):
+            self.findings.say("head", "head", f"bytes {f.SUPERBLOCK.size}…{HEAD} must be zero (S1)", "S1")
         self.tree_lost = True
         with self.findings.watching("tree", "tree"):
             self.tree_lost = self._has_damage() or not self.tree
