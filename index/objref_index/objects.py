@@ -1,9 +1,13 @@
 """The object table: from an ordinal to where the object's bytes are (docs/format.md, section 8)."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
 
 from objref_index.columns import Column
+from objref_index.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ADDRESS_MASK", "LISTED", "NOWHERE", "Extent", "ObjectTable", "Row", "pack_row"]
 

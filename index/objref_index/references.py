@@ -1,9 +1,13 @@
 """References between objects, forward and backward, as arrays (docs/format.md, section 9)."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from __future__ import annotations
 
 from objref_index.columns import Column
+from objref_index.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = ["DANGLING_BIT", "Dangling", "Edge", "ReferenceTable", "Side"]
 

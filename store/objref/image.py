@@ -6,9 +6,6 @@ Nothing is read before it is asked for. An open image may be read from many thre
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO
 
 from objref.container import format as f
 from objref.container.reader import Container
@@ -20,7 +17,12 @@ from objref.object import Object, Reference
 from objref.space import Space, open_space
 from objref_index import FORM_BYTES, Objects, References
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+    from typing import Any, BinaryIO
+
     from objref.archive.extract import Devices
     from objref.backing import Backing
     from objref.dialects.dialect import Dialect

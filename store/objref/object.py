@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 from objref.errors import LimitError, NotFoundError, UsageError
 from objref_index import Edge, Extent, Row
 from objref_index.objects import LISTED, NOWHERE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, TypeAlias
+
     from objref.image import Image
 
 __all__ = ["Object", "Reference"]

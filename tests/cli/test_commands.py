@@ -16,7 +16,8 @@ import pytest
 import zstandard
 
 import objref
-from objref.cli import VERBS, build_parser
+from objref.cli import VERBS
+from objref.cli.parser import build_parser
 
 Run = Callable[..., tuple[int, str, str]]
 

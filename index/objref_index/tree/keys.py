@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
 
 from objref_index.columns import Column
 from objref_index.keys import KeyShape, Ranks
 from objref_index.tree.layout import CLAIM, KEY, KEY_SIZE, SPACE
 from objref_index.tree.opened import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = ["TreeKeys"]
 

@@ -5,12 +5,9 @@ Safe for many threads: what is remembered is either there or not.
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
 
 from objref.container import format as f
 from objref.container.blocks import check_block, decode_block
@@ -19,9 +16,16 @@ from objref.container.tables import Tables
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 from objref_index.columns import cast
+from objref_index.named import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import OrderedDict
+    from collections.abc import Iterator
+
     from objref.container.dictionary import Dictionary
+else:
+    from _collections import OrderedDict  # which `collections` only names
 
 __all__ = ["JOIN", "Content", "Trail", "slot_runs"]
 
@@ -52,7 +56,7 @@ class Content(Tables):
         self._dictionaries: OrderedDict[int, Dictionary] = OrderedDict()
         self._looked_at: dict[tuple[int, int], bytearray] = {}
         """Blocks of raw pieces that were checked to be looked at in place, a byte each."""
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     # -- blocks --------------------------------------------------------------------------------------------
 

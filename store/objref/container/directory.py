@@ -3,8 +3,7 @@
 Opening reads the superblock, the footer and the directory, nothing else.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from __future__ import annotations
 
 from xxhash import xxh3_64_intdigest as xxh3
 
@@ -13,6 +12,12 @@ from objref.container.blocks import content_size, decompress
 from objref.container.source import Source
 from objref.errors import FormatError, IntegrityError, LimitError
 from objref.limits import DEFAULT, Limits
+from objref_index.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 __all__ = ["Directory"]
 

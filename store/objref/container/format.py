@@ -4,13 +4,15 @@ Decoding gives a value whose own fields are sound (magic, checksum, zero bytes);
 other is checked by the reader.
 """
 
+from __future__ import annotations
+
 import struct
-from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError, UsageError
 from objref_index.columns import Word
+from objref_index.named import NamedTuple
 
 MAJOR, MINOR = 0, 2
 PACKED_DIRECTORY = 1

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-from contextlib import suppress
-from types import TracebackType
-from typing import Protocol
 
 from objref.container.source import PreadSource
 from objref.errors import SourceError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 __all__ = ["Output", "Sink"]
 
@@ -53,7 +57,7 @@ class Output:
             raise UsageError(f"{path}: exists already; remove it or say --force")
         self._folder = folder
         short = os.fsdecode(os.fsencode(name)[:200])  # file systems count bytes
-        self._partial = os.path.join(folder, f".{short}.{secrets.token_hex(4)}.partial")
+        self._partial = os.path.join(folder, f".{short}.{os.urandom(4).hex()}.partial")
         self.position = 0
         try:
             self._fd = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
@@ -131,8 +135,7 @@ class Output:
                 raise self._taken() from None
             os.rename(self._partial, self.path)
         else:
-            with suppress(OSError):  # the image is there, whatever becomes of its first name
-                os.unlink(self._partial)
+            _quietly(os.unlink, self._partial)  # the image is there, whatever becomes of its first name
 
     def _taken(self) -> UsageError:
         return UsageError(f"{self.path}: appeared while it was written; the other file was left alone")
@@ -165,8 +168,14 @@ class Output:
     def _discard(self) -> None:
         """After a commit there is nothing left to remove, and what was synced cannot be lost by closing."""
         try:
-            with suppress(OSError):
-                os.close(self._fd)
+            _quietly(os.close, self._fd)
         finally:
-            with suppress(OSError):
-                os.unlink(self._partial)
+            _quietly(os.unlink, self._partial)
+
+
+def _quietly(act: Callable[[Any], None], what: int | str) -> None:
+    """Do what nothing depends on."""
+    try:
+        act(what)
+    except OSError:
+        pass

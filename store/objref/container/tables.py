@@ -1,7 +1,6 @@
 """The tables of a container: read and checked at first touch, long ones by the stripe."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
 from objref.container import format as f
 from objref.container.blocks import check_block, decompress
@@ -13,6 +12,11 @@ from objref.limits import DEFAULT, Limits
 from objref_index import FORM_BYTES, Column, IntKeys, KeyShape, KeyTable, NumberTable, ObjectTable, ReferenceTable
 from objref_index.columns import cast
 from objref_index.keys import ByteKeys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["Tables", "damaged"]
 

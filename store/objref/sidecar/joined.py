@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-from typing import Any
+from _thread import allocate_lock
 
 from objref.container import format as f
 from objref.container.reader import Container
@@ -17,6 +16,10 @@ from objref_index import FORM_BYTES, Column, NumberTable
 from objref_index.columns import cast
 from objref_index.tree.keys import TreeKeys
 from objref_index.tree.opened import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Joined"]
 
@@ -31,7 +34,7 @@ class Joined(Container):
         self._file, self._beside, self._ending = source.file, source.beside, source.ending
         self._tree: Tree | None = None
         self._fd = -1
-        self._opening = threading.Lock()
+        self._opening = allocate_lock()
         super().__init__(source, limits, *more)
 
     def _advice(self) -> str:

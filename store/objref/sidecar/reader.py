@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import Any
 
 from objref.container import format as f
 from objref.container.source import CountedSource, MapSource, PreadSource, Source
@@ -16,6 +14,11 @@ from objref.sidecar.spliced import SplicedSource
 from objref_index import KeyTable
 from objref_index.tree.keys import TreeKeys
 from objref_index.tree.layout import KEY, SPACE, VALUE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 __all__ = ["Sidecar"]
 
