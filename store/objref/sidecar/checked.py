@@ -20,6 +20,7 @@ from objref.sidecar.layout import CHECKED, CHECKED_LOG2
 from objref.sidecar.mounts import remote_type
 
 TYPE_CHECKING = False
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
