@@ -16,16 +16,17 @@ __all__ = ["library", "load_extension"]
 PACKAGE, EXTENSION = "zstandard", "zstandard.backend_c"
 POLICY = "PYTHON_ZSTANDARD_IMPORT_POLICY"
 """With which a user asks the package for another backend."""
+_alone: list[ModuleType] = []
+"""The extension, if it was loaded without the package."""
 
 
 def library() -> ModuleType:
     """What has ZstdDecompressor, get_frame_parameters and the rest: the package, or what `load_extension` loaded."""
-    found = sys.modules.get(EXTENSION)
-    if found is None:
-        import zstandard
+    if _alone:
+        return _alone[0]
+    import zstandard
 
-        found = zstandard
-    return found
+    return zstandard
 
 
 def load_extension() -> None:
@@ -47,6 +48,7 @@ def load_extension() -> None:
         if module is not None:  # None: no extension
             spec.loader.exec_module(module)
             sys.modules[EXTENSION] = module
+            _alone.append(module)
     except ImportError:  # of another Python: the package says so
         pass
 
