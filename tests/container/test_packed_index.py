@@ -16,6 +16,7 @@ from samples import Forger, deceived, foot, questions, small_events, write_event
 import objref
 from objref.container import ending
 from objref.container import format as f
+from objref.container.encoding import encode_footer
 from objref.container.planes import from_planes, to_planes
 from objref.container.reader import Container
 from objref.container.source import BytesSource
@@ -133,7 +134,7 @@ def with_directory(data: bytes, stored: bytes) -> bytes:
     footer = Container(BytesSource(data)).footer
     length = footer.directory_offset + len(stored) + f.FOOTER.size
     changed = footer._replace(directory_length=len(stored), directory_check=f.xxh3(stored), file_length=length)
-    return data[: footer.directory_offset] + stored + f.encode_footer(changed)
+    return data[: footer.directory_offset] + stored + encode_footer(changed)
 
 
 def test_a_directory_is_packed_only_if_it_may_be(folder: Path, packed: bytes) -> None:

@@ -19,6 +19,7 @@ from samples import KINDS, Forger, answers, foot, questions
 
 import objref
 from objref.container import format as f
+from objref.container.decoding import decode_name
 from objref.errors import FormatError, IntegrityError, LimitError, ObjrefError, UnsupportedError
 
 SEED = 20240607
@@ -217,7 +218,7 @@ def space_at(forger: Forger, name: str) -> int:
     """Where the entry of a space is."""
     for i in range(forger.arrays[f.SPACES].entries):
         at = forger.entry(f.SPACES, i)
-        if f.decode_name(bytes(forger.data[at + 56 : at + 80])) == name:
+        if decode_name(bytes(forger.data[at + 56 : at + 80])) == name:
             return at
     raise AssertionError(name)
 

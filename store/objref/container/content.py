@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from objref.container import format as f
 from objref.container.blocks import check_block, decode_block
+from objref.container.decoding import decode_piece, decode_trailer
 from objref.container.source import Source
 from objref.container.tables import Tables
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
@@ -42,7 +43,7 @@ class Trail(NamedTuple):
 
     def piece(self, i: int) -> f.Piece:
         """The i-th piece entry."""
-        return f.decode_piece(self.body, i * f.PIECE.size)
+        return decode_piece(self.body, i * f.PIECE.size)
 
 
 class Content(Tables):
@@ -72,7 +73,7 @@ class Content(Tables):
         if array is None or group >= array.entries:
             raise FormatError(f"directory: no group {group}")
         entry = f.GroupEntry(*f.GROUP_ENTRY.unpack_from(self._directory, array.offset + group * array.entry_size))
-        header = f.decode_trailer(bytes(self.source.read(entry.offset, f.TRAILER.size)), entry.offset)
+        header = decode_trailer(bytes(self.source.read(entry.offset, f.TRAILER.size)), entry.offset)
         where = f"group {group}, trailer at offset {entry.offset}"
         if header.check != entry.check or header.number != group:
             raise IntegrityError(f"{where}: it is not the one that the directory names")
