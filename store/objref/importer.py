@@ -19,7 +19,7 @@ from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options
 from objref.dialects import events as ev
 from objref.dialects.dialect import Dialect
-from objref.dialects.registry import find, is_known
+from objref.dialects.registry import expected, find, is_known
 from objref.ending import build_index, claims_of, write_end, written_by
 from objref.errors import IntegrityError, LimitError, TruncatedError, UsageError
 from objref.limits import DEFAULT, Limits
@@ -100,7 +100,15 @@ def import_image(
 
     with (
         Output(image, replace=replace) as output,
-        open_source(source, root=parent_root, on_skip=on_skip, on_cut=on_cut, known=_is_known, limits=limits) as stream,
+        open_source(
+            source,
+            root=parent_root,
+            on_skip=on_skip,
+            on_cut=on_cut,
+            known=_is_known,
+            expected=expected("native"),
+            limits=limits,
+        ) as stream,
     ):
         _check_outside(output.path, stream.folders)
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))

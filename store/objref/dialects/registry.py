@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from objref.limits import Limits
     from objref.object import Object
 
-__all__ = ["NAMES", "dialect", "find", "is_known"]
+__all__ = ["NAMES", "dialect", "expected", "find", "is_known"]
 
 NAMES = ("criu", "linux-cr", "openvz", "dobriyan")
 """Each is a package beside this file (with `_` for `-`). The order is that in which `find` asks them."""
@@ -38,6 +38,12 @@ def find(head: bytes) -> Dialect:
 def is_known(head: bytes) -> bool:
     """Whether a stream that starts with these bytes has a dialect."""
     return any(dialect(name).detect(head) for name in NAMES)
+
+
+def expected(*others: str) -> str:
+    """What a stream may be, for messages: of a dialect, or one of `others`."""
+    *first, last = (*NAMES, *others)
+    return f"a tar archive of an image directory, or a stream of {', '.join(first)} or {last}"
 
 
 def _unknown(name: str) -> Dialect:
