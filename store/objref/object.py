@@ -165,8 +165,12 @@ class Object:
         return found
 
     def read(self, start: int = 0, stop: int | None = None) -> Bytes:
-        """Bytes start…stop-1: offsets, or addresses of memory. NotFoundError for addresses that are not in the
-        image."""
+        """Bytes start…stop-1: offsets, or addresses of memory.
+
+        As in a slice, a `stop` beyond the end is the end, so fewer bytes come (`objref get --range` refuses that).
+        Unlike in one, a `start` beyond it, numbers below 0 and a `stop` before `start` are a UsageError, and addresses
+        that are not in the image a NotFoundError: memory has gaps, not an end.
+        """
         stop = self._stop(start, stop)
         return self._joined(self.chunks(start, stop), stop - start)
 
