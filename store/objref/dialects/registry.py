@@ -50,7 +50,10 @@ def _unknown(name: str) -> Dialect:
     def splitter(_: Limits) -> Any:
         raise UnsupportedError(f"dialect {name!r} is not known to this version")
 
+    def extract(*_: Any) -> Any:
+        raise UnsupportedError(f"dialect {name!r} is not known to this version: what a part would need cannot be told")
+
     def decode(found: Object) -> dict[str, Any]:
         raise UsageError(f"{found.objref}: dialect {name!r} is not known to this version; its bytes: objref get")
 
-    return Dialect(name, (), (), lambda _: False, splitter, lambda _: False, decode, lambda _: "")
+    return Dialect(name, (), (), lambda _: False, splitter, lambda _: False, decode, lambda _: "", extract=extract)
