@@ -24,6 +24,10 @@ class Edge(NamedTuple):
     dangling: int = 0
 
 
+_edge = Edge._make
+"""Hot path: no look at the names of the fields."""
+
+
 class Dangling(NamedTuple):
     """What a dangling reference names."""
 
@@ -98,9 +102,9 @@ class ReferenceTable:
         for i in range(*side.span(ordinal)):
             role, target = side.roles[i], side.others[i]
             if target & DANGLING_BIT:
-                yield Edge(role, ordinal, None, target ^ DANGLING_BIT)
+                yield _edge((role, ordinal, None, target ^ DANGLING_BIT))
             elif target < self.objects:
-                yield Edge(role, ordinal, target)
+                yield _edge((role, ordinal, target, 0))
             else:
                 raise side.wrong_end(ordinal, target)
 
@@ -113,7 +117,7 @@ class ReferenceTable:
             source = side.others[i]
             if source >= self.objects:
                 raise side.wrong_end(ordinal, source)
-            yield Edge(side.roles[i], source, ordinal)
+            yield _edge((side.roles[i], source, ordinal, 0))
 
     def dangling(self, i: int) -> Dangling:
         """What the i-th dangling reference names."""

@@ -111,7 +111,7 @@ class Directory:
     @property
     def groups(self) -> list[f.GroupEntry]:
         """Where the trailers are, in order."""
-        return [f.GroupEntry(*e) for e in self._entries(f.GROUPS)]
+        return [f.GroupEntry._make(e) for e in self._entries(f.GROUPS)]
 
     @property
     def spaces(self) -> list[f.SpaceEntry]:
@@ -140,7 +140,7 @@ class Directory:
         if self._pieces is None:
             by_section: dict[int, list[f.PieceEntry]] = {}
             for e in self._entries(f.PIECES):
-                by_section.setdefault(e[0], []).append(f.PieceEntry(*e))
+                by_section.setdefault(e[0], []).append(f.PieceEntry._make(e))
             self._pieces = {
                 number: _Pieces([p.address for p in self._sound(number, pieces)], pieces)
                 for number, pieces in by_section.items()

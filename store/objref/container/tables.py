@@ -30,12 +30,12 @@ class Tables(Directory):
 
     def _table(self, name: str, owner: int) -> f.TableEntry | None:
         if self._tables is None:
-            self._tables = {(e[0], e[1]): f.TableEntry(*e) for e in self._entries(f.TABLES)}
+            self._tables = {(e[0], e[1]): f.TableEntry._make(e) for e in self._entries(f.TABLES)}
         return self._tables.get((f.TABLE_IDS[name], owner))
 
     def tables(self) -> list[f.TableEntry]:
         """All tables that the directory lists, in its order."""
-        return [f.TableEntry(*e) for e in self._entries(f.TABLES)]
+        return [f.TableEntry._make(e) for e in self._entries(f.TABLES)]
 
     def table(self, name: str, owner: int = 0, limit: int | None = None) -> bytes | memoryview:
         """The whole content of a table, checked; empty when there is none."""
