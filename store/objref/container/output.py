@@ -41,7 +41,10 @@ class Sink(Protocol):
 
 class Output:
     """A file of mode 0600 beside `path`, which gets its name only by `commit`. Mutable; unusable after its first
-    error. Leaving the `with` block without a commit removes it."""
+    error. Leaving the `with` block without a commit removes it, as does an interrupt before that is entered."""
+
+    _owner = 0
+    """The process that made the file and has not removed it; a forked child does not remove it."""
 
     def __init__(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
@@ -59,9 +62,11 @@ class Output:
         short = os.fsdecode(os.fsencode(name)[:200])  # file systems count bytes
         self._partial = os.path.join(folder, f".{short}.{os.urandom(4).hex()}.partial")
         self.position = 0
+        self._fd, self._owner = -1, os.getpid()
         try:
             self._fd = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
         except OSError as error:
+            self._owner = 0
             raise SourceError(f"{path}: cannot be created: {os.strerror(error.errno or 0)}") from None
         except ValueError as error:  # a zero byte
             raise UsageError(f"{str(path)!r} is no path: {error}") from None
@@ -165,8 +170,13 @@ class Output:
     ) -> None:
         self._discard()
 
+    def __del__(self) -> None:
+        if self._owner == os.getpid():
+            self._discard()
+
     def _discard(self) -> None:
         """After a commit there is nothing left to remove, and what was synced cannot be lost by closing."""
+        self._owner = 0
         try:
             _quietly(os.close, self._fd)
         finally:
