@@ -23,6 +23,7 @@ from xxhash import xxh3_64_intdigest as xxh3
 import objref
 from objref.container import ending
 from objref.container import format as f
+from objref.container.encoding import encode_footer
 from objref.container import writer as container_writer
 from objref.container.output import Output
 from objref.container.reader import Container
@@ -260,7 +261,7 @@ def unpacked(data: bytes) -> bytes:
     plain = footer._replace(
         directory_length=len(directory), directory_check=xxh3(directory), file_length=length, codec=f.RAW
     )
-    return data[: footer.directory_offset] + directory + f.encode_footer(plain)
+    return data[: footer.directory_offset] + directory + encode_footer(plain)
 
 
 class Forger:

@@ -11,6 +11,7 @@ cut         the references of some objects, by where they lead
 components  which of them lead to each other, and an order
 build       makes all of these from columns
 columns     tables of integers, checked stripe by stripe at first touch
+named       named tuples, made without `typing`
 interface   what all of these can be asked, wherever they lie
 tree        key tables in a B-tree of LMDB, for the index beside a stream that stays as it is
 """

@@ -7,16 +7,18 @@ may be short. The column never looks at bytes that `Load` did not return, so wha
 from __future__ import annotations
 
 import sys
-from array import array
-from collections.abc import Callable, Iterator
-from typing import Literal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Literal, TypeAlias
 
 __all__ = ["STRIPE_LOG2", "Column", "Load", "Word", "cast"]
 
 STRIPE_LOG2 = 16
 
-Load = Callable[[int], "bytes | memoryview"]
-Word = Literal["B", "H", "I", "Q"]
+Load: TypeAlias = "Callable[[int], bytes | memoryview]"
+Word: TypeAlias = "Literal['B', 'H', 'I', 'Q']"
 """A type code of `struct` with a fixed size here: B (1 byte), H (2), I (4), Q (8)."""
 
 SIZE_LOG2: dict[Word, int] = {"B": 0, "H": 1, "I": 2, "Q": 3}
@@ -28,6 +30,8 @@ def cast(data: bytes | memoryview, word: Word) -> memoryview:
     view = memoryview(data)
     view = view[: len(view) // size * size]
     if sys.byteorder == "big" and size > 1:
+        from array import array  # which imports `collections`
+
         swapped = array(word, view.tobytes())
         swapped.byteswap()
         return memoryview(swapped)

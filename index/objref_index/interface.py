@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
-
 from objref_index.keys import KeyShape
 from objref_index.objects import ExtentList, Row
 from objref_index.references import Dangling, Edge, Side
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 __all__ = ["KeyTable", "NameTable", "NumberTable", "Objects", "References"]
 

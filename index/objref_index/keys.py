@@ -5,16 +5,21 @@ run     keys base, base+1, …: nothing is stored
 sorted  ascending keys, with a radix directory when there are many
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from __future__ import annotations
 
 from objref_index.columns import Column, bisect_left
+from objref_index.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, TypeAlias
 
 __all__ = ["FORM_BYTES", "FORM_DECIMAL", "FORM_HEX", "FORM_PAIR", "ByteKeys", "IntKeys", "KeyShape", "Ranks"]
 
 FORM_DECIMAL, FORM_HEX, FORM_PAIR, FORM_BYTES = range(4)
 
-Damage = Callable[[str], Exception]
+Damage: TypeAlias = "Callable[[str], Exception]"
 """Makes the exception to raise when tables contradict themselves."""
 
 

@@ -1,9 +1,13 @@
 """The object table: from an ordinal to where the object's bytes are (docs/format.md, section 8)."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
 
 from objref_index.columns import Column
+from objref_index.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ADDRESS_MASK", "LISTED", "NOWHERE", "Extent", "ObjectTable", "Row", "pack_row"]
 
@@ -40,6 +44,10 @@ class ExtentList(NamedTuple):
     extents: list[Extent]
 
 
+_row = Row._make
+"""Hot path: no look at the names of the fields."""
+
+
 def pack_row(section: int, address: int, kind: int, length: int) -> tuple[int, int]:
     """The two words of a row."""
     return section << 48 | address, kind << 48 | length
@@ -71,7 +79,7 @@ class ObjectTable:
         if not 0 <= ordinal < self.count or self._words is None:
             raise self._damage(f"object {ordinal} of {self.count}")
         where, what = self._words[2 * ordinal], self._words[2 * ordinal + 1]
-        return Row(where >> 48, where & ADDRESS_MASK, what >> 48, what & ADDRESS_MASK)
+        return _row((where >> 48, where & ADDRESS_MASK, what >> 48, what & ADDRESS_MASK))
 
     def extents(self, row: Row) -> ExtentList:
         """Where the bytes of an object are, whatever the number of its extents."""

@@ -1,9 +1,13 @@
 """References between objects, forward and backward, as arrays (docs/format.md, section 9)."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from __future__ import annotations
 
 from objref_index.columns import Column
+from objref_index.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = ["DANGLING_BIT", "Dangling", "Edge", "ReferenceTable", "Side"]
 
@@ -18,6 +22,10 @@ class Edge(NamedTuple):
     source: int
     target: int | None
     dangling: int = 0
+
+
+_edge = Edge._make
+"""Hot path: no look at the names of the fields."""
 
 
 class Dangling(NamedTuple):
@@ -94,9 +102,9 @@ class ReferenceTable:
         for i in range(*side.span(ordinal)):
             role, target = side.roles[i], side.others[i]
             if target & DANGLING_BIT:
-                yield Edge(role, ordinal, None, target ^ DANGLING_BIT)
+                yield _edge((role, ordinal, None, target ^ DANGLING_BIT))
             elif target < self.objects:
-                yield Edge(role, ordinal, target)
+                yield _edge((role, ordinal, target, 0))
             else:
                 raise side.wrong_end(ordinal, target)
 
@@ -109,7 +117,7 @@ class ReferenceTable:
             source = side.others[i]
             if source >= self.objects:
                 raise side.wrong_end(ordinal, source)
-            yield Edge(side.roles[i], source, ordinal)
+            yield _edge((side.roles[i], source, ordinal, 0))
 
     def dangling(self, i: int) -> Dangling:
         """What the i-th dangling reference names."""

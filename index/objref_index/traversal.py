@@ -45,7 +45,13 @@ class Step(NamedTuple):
 
 
 class Walk:
-    """Objects reached so far. Mutable; for one thread.
+    """What is reached from the roots (0 <= root < table.objects), themselves included, so far. Mutable; for one thread.
+
+    forward   roles that are followed from an object to what it refers to
+    backward  roles that are followed to what refers to it
+    too_many  makes the exception to raise for more objects than `limit`, of which it is given the number
+
+    What is damaged raises as the table does, where the walk meets it.
 
     `seen` has a byte for each object (and two for whoever needs marks that are no object); it takes memory as it is
     touched. `found` are the ordinals in the order in which they were met; the first `done` of them were looked at.
@@ -56,6 +62,7 @@ class Walk:
     def __init__(
         self,
         table: References,
+        roots: Iterable[int],
         forward: Roles,
         backward: Roles,
         limit: int,
@@ -70,6 +77,9 @@ class Walk:
         self.done = 0
         self.limit = limit
         self.too_many = too_many
+        for root in roots:
+            self.add(root)
+        self.check_limit()
 
     def add(self, ordinal: int) -> None:
         """Mark an object, to be looked at later."""
@@ -118,55 +128,20 @@ class Walk:
             go_on(self)
 
 
-def reach(
-    table: References,
-    roots: Iterable[int],
-    forward: Roles,
-    backward: Roles,
-    limit: int,
-    too_many: Callable[[int], Exception],
-) -> array[int]:
-    """Ordinals, ascending, of all that is reached from the roots (0 <= root < table.objects), themselves included.
-
-    `forward`: roles that are followed from an object to what it refers to; `backward`: to what refers to it. More than
-    `limit` objects raise `too_many(number)`. What is damaged raises as the table does, where the walk meets it.
-    """
-    walk = _begin(table, roots, forward, backward, limit, too_many)
+def reach(walk: Walk) -> array[int]:
+    """Ordinals, ascending, of all that a walk reaches."""
     walk.run()
     return array("I", sorted(walk.found)) if len(walk.found) <= walk.enough() else _sorted(walk.found)
 
 
-def reach_lazily(
-    table: References,
-    roots: Iterable[int],
-    forward: Roles,
-    backward: Roles,
-    limit: int,
-    too_many: Callable[[int], Exception],
-) -> Iterator[int]:
+def reach_lazily(walk: Walk) -> Iterator[int]:
     """The same one by one, in the order in which they are met, the roots first: nothing is read ahead."""
-    walk = _begin(table, roots, forward, backward, limit, too_many)
     while walk.done < len(walk.found):
         ordinal = walk.found[walk.done]
         yield ordinal
         walk.look_at(ordinal)
         walk.check_limit()
         walk.done += 1
-
-
-def _begin(
-    table: References,
-    roots: Iterable[int],
-    forward: Roles,
-    backward: Roles,
-    limit: int,
-    too_many: Callable[[int], Exception],
-) -> Walk:
-    walk = Walk(table, forward, backward, limit, too_many)
-    for root in roots:
-        walk.add(root)
-    walk.check_limit()
-    return walk
 
 
 def _sorted(found: array[int]) -> array[int]:

@@ -13,9 +13,10 @@ Names are loaded when first used, so that a command that needs one object starts
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from objref.cut import Cut
     from objref.errors import (
         CutError,

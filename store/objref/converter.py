@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from objref.archive.sources import Source, open_source
 from objref.container.output import Output
-from objref.dialects.registry import find, is_known
+from objref.dialects.registry import expected, find, is_known
 from objref.errors import ObjrefError, SourceError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 
@@ -46,7 +46,10 @@ def convert_stream(
     in a conversion to a file object, what was written is part of a stream and nothing more; of a file nothing is left.
     """
     done = _Done()
-    with _opened(dest, replace) as out, open_source(source, known=is_known, limits=limits) as stream:
+    with (
+        _opened(dest, replace) as out,
+        open_source(source, known=is_known, expected=expected(), limits=limits) as stream,
+    ):
         try:
             name = _convert(stream, out, done, to, origin, limits, progress)
         except ObjrefError as error:

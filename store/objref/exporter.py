@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from objref.container.source import BytesSource
 from objref.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def export_image(
         raise UsageError(f"devices must be one of {', '.join(DEVICES)}, not {devices!r}")
     if form not in FORMS:
         raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
+    if isinstance(dest, str | os.PathLike):
+        _refuse_own(image, dest)
     if form == "native":
         return _native(image, dest, replace, progress)
     stream = _counted(image.stream(), progress)
@@ -79,6 +82,22 @@ def export_image(
     if os.path.isdir(dest):
         raise UsageError(f"{os.fsdecode(dest)}: is a directory, and this comes back as one file: name it")
     return _to_file(stream, dest, replace)
+
+
+def _refuse_own(image: Image, dest: str | os.PathLike[str]) -> None:
+    """UsageError for the file that the image is read from, or the index beside it: with `replace` it would be gone."""
+    container = image.container
+    index = container.about().get("index", {}).get("name")
+    names = () if isinstance(container.source, BytesSource) else (container.source.name, index)
+    if any(name is not None and _is_same(dest, name) for name in names):
+        raise UsageError(f"{os.fsdecode(dest)}: is what the image is read from; name another file to make")
+
+
+def _is_same(dest: str | os.PathLike[str], name: str) -> bool:
+    try:
+        return os.path.samefile(dest, name)
+    except (OSError, ValueError):  # not there, or no name at all: whoever opens it says so
+        return False
 
 
 def _native(

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 from objref.cut import MEANING, Cut, References
 from objref.errors import LimitError, NotFoundError, UsageError
 from objref.names import offered
 from objref.object import Object
 from objref_index.cut import Where, edges
-from objref_index.traversal import Roles, reach, reach_lazily, role_set
+from objref_index.traversal import Roles, Walk, reach, reach_lazily, role_set
 
 if TYPE_CHECKING:
     from objref.image import Image
@@ -121,79 +121,62 @@ class Closure:
         return f"<closure of {len(self.roots)} objects: {len(self)} of {self.image!r}>"
 
 
-def closure(
-    image: Image,
-    roots: Roots,
-    *,
-    direction: Direction = "needs",
-    roles: Iterable[str] | None = None,
-    without: Iterable[str] = (),
-    strengths: str | None = None,
-    limit: int | None = None,
-) -> Closure:
+class Following(TypedDict, total=False):
+    """How objects are followed to others."""
+
+    direction: Direction
+    """"needs" unless said otherwise."""
+    roles: Iterable[str] | None
+    """Names of the only roles that are followed; they may be soft."""
+    without: Iterable[str]
+    """Names of roles that are not followed."""
+    strengths: str | None
+    """Letters of those that are followed: "HKO" unless roles are named, which are followed whatever they are."""
+    limit: int | None
+    """Objects at most (`limits.closure`)."""
+
+
+def closure(image: Image, roots: Roots, **following: Unpack[Following]) -> Closure:
     """All objects that are reached from some objects, themselves included.
 
     roots      objrefs, ordinals, objects, closures: one or several
-    direction  see `Direction`
-    roles      names of the only roles that are followed; they may be soft
-    without    names of roles that are not followed
-    strengths  letters of those that are followed: "HKO" unless roles are named, which are followed whatever they are
-    limit      objects at most (`limits.closure`)
+    following  direction, roles, without, strengths, limit: see `Following`
 
     Errors: NotFoundError (no such object or role), LimitError, FormatError and its kin where the index is damaged.
 
     >>> needs = closure(image, "task:17")
     >>> needs.cut().summary()
     """
-    plan = _plan(image, roots, direction, roles, without, strengths, limit)
-    return Closure(image, plan.roots, reach(image.reference_table, *plan))
+    start = tuple(dict.fromkeys(_ordinals(image, roots)))
+    return Closure(image, start, reach(_walk(image, start, **following)))
 
 
-def walk(
-    image: Image,
-    roots: Roots,
-    *,
-    direction: Direction = "needs",
-    roles: Iterable[str] | None = None,
-    without: Iterable[str] = (),
-    strengths: str | None = None,
-    limit: int | None = None,
-) -> Iterator[Object]:
+def walk(image: Image, roots: Roots, **following: Unpack[Following]) -> Iterator[Object]:
     """The objects of a `closure` one by one, in the order in which they are met: the roots, what they lead to, …
 
     Nothing is read ahead, so the first are there at once whatever the size of it all.
     """
-    plan = _plan(image, roots, direction, roles, without, strengths, limit)
-    return map(image.by_ordinal, reach_lazily(image.reference_table, *plan))
-
-
-class _Plan(NamedTuple):
-    """What a walk is told."""
-
-    roots: tuple[int, ...]
-    forward: Roles
-    backward: Roles
-    limit: int
-    too_many: Callable[[int], Exception]
-
-
-def _plan(
-    image: Image,
-    roots: Roots,
-    direction: str,
-    roles: Iterable[str] | None,
-    without: Iterable[str],
-    strengths: str | None,
-    limit: int | None,
-) -> _Plan:
     start = tuple(dict.fromkeys(_ordinals(image, roots)))
+    return map(image.by_ordinal, reach_lazily(_walk(image, start, **following)))
+
+
+def _walk(
+    image: Image,
+    roots: Iterable[int],
+    *,
+    direction: str = "needs",
+    roles: Iterable[str] | None = None,
+    without: Iterable[str] = (),
+    strengths: str | None = None,
+    limit: int | None = None,
+) -> Walk:
     forward, backward = _steps(image, direction, _followed(image, roles, without, strengths))
     most = image.container.limits.closure if limit is None else limit
 
     def too_many(found: int) -> Exception:
         return LimitError(f"a closure of {found} objects and more, limit {most}")
 
-    return _Plan(start, forward, backward, most, too_many)
+    return Walk(image.reference_table, roots, forward, backward, most, too_many)
 
 
 def _ordinals(image: Image, roots: Any) -> Iterator[int]:

@@ -6,21 +6,23 @@ Nothing is read before it is asked for. An open image may be read from many thre
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO
 
 from objref.container import format as f
 from objref.container.reader import Container
 from objref.container.source import BytesSource, CountedSource, FileSource, Source, open_path
 from objref.errors import FormatError, NotFoundError, UsageError
 from objref.limits import DEFAULT, Limits
-from objref.names import format_objref, parse_key, parse_objref
+from objref.names import format_objref, offered, parse_key, parse_objref
 from objref.object import Object, Reference
 from objref.space import Space, open_space
 from objref_index import FORM_BYTES, Objects, References
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+    from typing import Any, BinaryIO
+
     from objref.archive.extract import Devices
     from objref.backing import Backing
     from objref.dialects.dialect import Dialect
@@ -208,14 +210,17 @@ class Image:
         if not here:
             return NotFoundError(f"the image has no layer {layer}; it has {max(len(self.layers), 1)}, counted from 0")
         near = tuple(get_close_matches(name, here, 3))
-        hint = f"nearest: {', '.join(near)}" if near else f"there is: {', '.join(here[:12])}"
-        return NotFoundError(f"no space {name!r} in layer {layer}; {hint}", near)
+        return NotFoundError(f"no space {name!r} in layer {layer}; {offered(near, here)}", near)
 
     def object(self, name: str) -> Object:
         """An object by its objref."""
         parsed = parse_objref(name)
         space = self.space(parsed.space, parsed.layer)
-        return space.claimed(parse_key(parsed.key, space.form), parsed.claim)
+        try:
+            key = parse_key(parsed.key, space.form)
+        except UsageError as error:
+            raise UsageError(f"{name!r}: {error}") from None
+        return space.claimed(key, parsed.claim)
 
     def get(self, name: str) -> Object | None:
         """An object by its objref, or None."""
@@ -252,8 +257,7 @@ class Image:
         if name not in numbers:
             present = [k.name for k in self.container.kinds if k.objects]
             near = tuple(get_close_matches(name, present, 3))
-            hint = f"nearest: {', '.join(near)}" if near else f"there is: {', '.join(present)}"
-            raise NotFoundError(f"no kind {name!r}; {hint}", near)
+            raise NotFoundError(f"no kind {name!r}; {offered(near, present)}", near)
         return numbers[name]
 
     # -- tables, opened at first use -----------------------------------------------------------------------

@@ -19,9 +19,9 @@ from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options
 from objref.dialects import events as ev
 from objref.dialects.dialect import Dialect
-from objref.dialects.registry import find, is_known
+from objref.dialects.registry import expected, find, is_known
 from objref.ending import build_index, claims_of, write_end, written_by
-from objref.errors import IntegrityError, LimitError, TruncatedError, UsageError
+from objref.errors import FormatError, IntegrityError, LimitError, TruncatedError, UsageError
 from objref.limits import DEFAULT, Limits
 from objref.native import MAGIC
 from objref_index.build import Alias, Columns
@@ -100,11 +100,21 @@ def import_image(
 
     with (
         Output(image, replace=replace) as output,
-        open_source(source, root=parent_root, on_skip=on_skip, on_cut=on_cut, known=_is_known, limits=limits) as stream,
+        open_source(
+            source,
+            root=parent_root,
+            on_skip=on_skip,
+            on_cut=on_cut,
+            known=_is_known,
+            expected=expected("native"),
+            limits=limits,
+        ) as stream,
     ):
         _check_outside(output.path, stream.folders)
         writer = ContainerWriter(output, options._replace(seen_pages=limits.seen_pages))
         report = collect(writer, stream, noticed, limits, progress, partial)
+        if stream.kind == "directory":
+            _check_found(stream.name, report)
         if seal is not None:
             _check_seal(stream.name, report, seal)
         output.commit()
@@ -119,6 +129,13 @@ def check_partial(partial: str) -> None:
 
 def _is_known(head: bytes) -> bool:
     return head.startswith(MAGIC) or is_known(head)
+
+
+def _check_found(name: str, report: Report) -> None:
+    """FormatError for a directory with nothing in it that is looked for: it is not the one that was meant."""
+    for note in report.notes:
+        if note.what == ev.NOTHING:
+            raise FormatError(f"{name}: {note.text}; expected the directory that holds them")
 
 
 def _check_seal(name: str, report: Report, wanted: str) -> None:

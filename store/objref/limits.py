@@ -1,6 +1,8 @@
 """Limits against hostile and broken input: finite defaults, enforced before memory is taken."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from objref_index.named import NamedTuple
 
 __all__ = ["DEFAULT", "Limits"]
 

@@ -5,19 +5,22 @@ Keys are written as the form of their space says. When reading, numbers may be d
 Bytes of names that are not plain UTF-8 text, `%` and `~` are written as %XX.
 """
 
-import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from __future__ import annotations
 
 from objref.errors import UsageError
 from objref_index import FORM_BYTES, FORM_HEX, FORM_PAIR
+from objref_index.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Name", "encode_text", "format_key", "format_objref", "offered", "parse_key", "parse_objref"]
 
-OBJREF = re.compile(
-    r"(?:(?P<layer>\d{1,5})/)?(?P<space>[a-z][a-z0-9_-]*):(?P<key>.*?)(?:~(?P<claim>[1-9]\d{0,9}))?", re.S
-)
-ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+IN_NAMES = LETTERS + "0123456789_-"
+"""Of spaces. The first is a letter."""
+LAYER_DIGITS, CLAIM_DIGITS = 5, 10
 MAX = (1 << 64) - 1
 OFFERED = 40
 """Names that a message lists."""
@@ -36,10 +39,19 @@ def parse_objref(text: str) -> Name:
     """UsageError when the text has not the form [LAYER/]SPACE:KEY[~N]."""
     if not isinstance(text, str):
         raise UsageError(f"an objref is text, such as file:31, not {text!r}")
-    match = OBJREF.fullmatch(text)
-    if match is None:
+    where, colon, key = text.partition(":")
+    layer, slash, space = where.rpartition("/")
+    sound = space and space[0] in LETTERS and not space.strip(IN_NAMES)
+    if not colon or not sound or (slash and not _is_count(layer, LAYER_DIGITS)):
         raise UsageError(f"{text!r} is no objref: expected [LAYER/]SPACE:KEY, such as file:31 or 1/task:17")
-    return Name(int(match["layer"] or 0), match["space"], match["key"], int(match["claim"] or 1))
+    rest, tilde, claim = key.rpartition("~")
+    if not tilde or claim[:1] not in "123456789" or not _is_count(claim, CLAIM_DIGITS):
+        rest, claim = key, "1"
+    return Name(int(layer or 0), space, rest, int(claim))
+
+
+def _is_count(text: str, digits: int) -> bool:
+    return text.isdecimal() and len(text) <= digits
 
 
 def _number(text: str, limit: int, whole: str) -> int:
@@ -56,11 +68,19 @@ def _number(text: str, limit: int, whole: str) -> int:
 def parse_key(text: str, form: int) -> int | bytes:
     """The key that a text means in a space of this form."""
     if form == FORM_BYTES:
-        return ESCAPE.sub(lambda m: bytes([int(m[1], 16)]), encode_text(text))
+        return _unescaped(encode_text(text))
     if form == FORM_PAIR and "/" in text:
         high, _, low = text.partition("/")
         return _number(high, 0xFFFFFFFF, text) << 32 | _number(low, 0xFFFFFFFF, text)
     return _number(text, MAX, text)
+
+
+def _unescaped(name: bytes) -> bytes:
+    if b"%" not in name:
+        return name
+    import re
+
+    return re.sub(rb"%([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), name)
 
 
 def offered(near: Sequence[str], known: Sequence[str]) -> str:

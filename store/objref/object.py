@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 from objref.errors import LimitError, NotFoundError, UsageError
 from objref_index import Edge, Extent, Row
 from objref_index.objects import LISTED, NOWHERE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, TypeAlias
+
     from objref.image import Image
 
 __all__ = ["Object", "Reference"]
@@ -163,8 +165,12 @@ class Object:
         return found
 
     def read(self, start: int = 0, stop: int | None = None) -> Bytes:
-        """Bytes start…stop-1: offsets, or addresses of memory. NotFoundError for addresses that are not in the
-        image."""
+        """Bytes start…stop-1: offsets, or addresses of memory.
+
+        As in a slice, a `stop` beyond the end is the end, so fewer bytes come (`objref get --range` refuses that).
+        Unlike in one, a `start` beyond it, numbers below 0 and a `stop` before `start` are a UsageError, and addresses
+        that are not in the image a NotFoundError: memory has gaps, not an end.
+        """
         stop = self._stop(start, stop)
         return self._joined(self.chunks(start, stop), stop - start)
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from _collections_abc import Mapping  # which `collections.abc` only names
 from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from operator import add
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from objref.container import format as f
 from objref.container.source import MapSource
@@ -17,7 +14,11 @@ from objref.object import Object
 from objref_index import FORM_BYTES, FORM_PAIR, IntKeys, KeyTable
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Literal, TypeAlias
+
     from objref.backing import Quick
     from objref.image import Image
 
@@ -25,7 +26,7 @@ __all__ = ["Space", "open_space"]
 
 Found: TypeAlias = Object
 """An Object; `object` is also the name of a method."""
-Key = Any
+Key: TypeAlias = "Any"
 """int, or bytes (str is taken as UTF-8) in spaces of names."""
 
 STRIPE_LOG2 = 8
@@ -142,7 +143,8 @@ class Space(Mapping[Key, bytes]):
 
     def claim(self, ordinal: int) -> tuple[int | bytes, int] | None:
         """(key, n) of an object: it is the n-th to claim that key here. None when it has no key here."""
-        return cast("tuple[int | bytes, int] | None", self._keys.claim(ordinal))
+        found: tuple[int | bytes, int] | None = self._keys.claim(ordinal)
+        return found
 
     def objects(self) -> Iterator[Found]:
         """All objects in key order, all claims of a key."""
@@ -182,8 +184,10 @@ class RunSpace(Space):
         self._map: Any = source.map
         word: Literal["Q", "I"] = "Q" if source.length >> 32 else "I"
         memory = mmap(-1, max(entry.base + entry.keys, 1) * 2 * WORD_BYTES[word], MAP_PRIVATE | MAP_ANONYMOUS)
-        with suppress(OSError):  # a kernel without huge pages
+        try:
             memory.madvise(MADV_HUGEPAGE)
+        except OSError:  # a kernel without huge pages
+            pass
         self._spans = memoryview(memory).cast(word)
         self._done: set[int] = set()
 
@@ -236,6 +240,8 @@ class RunSpace(Space):
         if high > begin + piece.length:
             return None
         container.check_blocks(entry, piece, low - begin, high - begin)
+        from array import array  # which imports `collections`
+
         spans = array(self._spans.format, [0]) * len(words)
         shift = piece.offset - begin
         spans[::2] = array(spans.typecode, [at + shift for at in where])
@@ -269,6 +275,8 @@ def open_space(image: Image, entry: f.SpaceEntry) -> Space:
     raw = any(s.codec == f.RAW and s.role == f.STRAND for s in container.sections.values())
     near = entry.flags & direct == direct and entry.base <= NEAR
     if raw and near and isinstance(keys, IntKeys) and isinstance(source, MapSource) and not keys.permuted:
-        with suppress(OSError):  # no memory for its spans
+        try:
             return RunSpace(image, entry, keys, source)
+        except OSError:  # no memory for its spans
+            pass
     return Space(image, entry, keys)

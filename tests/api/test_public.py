@@ -145,6 +145,7 @@ def test_an_image_that_is_written_again_is_the_old_one_to_its_readers(tmp_path: 
     with objref.open(target) as image:
         (tmp_path / "d").mkdir()
         (tmp_path / "d/other").write_bytes(b"other")
+        (tmp_path / "d/inventory.img").write_bytes(b"")
         objref.import_image(tmp_path / "d", target, replace=True)
         assert image["task:100"].kind == "task"
     with objref.open(target) as image:

@@ -16,7 +16,8 @@ import pytest
 import zstandard
 
 import objref
-from objref.cli import VERBS, build_parser
+from objref.cli import VERBS
+from objref.cli.parser import build_parser
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -157,7 +158,7 @@ def test_nothing_for_people_is_wider_than_a_terminal(run: Run, image: Path) -> N
         (["info", "{sample}"], 4, "not an objref file"),
         (["info", "{missing}"], 7, "No such file"),
         (["import", "{missing}", "-o", "{new}"], 7, "No such file"),
-        (["import", "{text}", "-o", "{new}"], 4, "not a tar"),
+        (["import", "{text}", "-o", "{new}"], 4, "expected a tar archive"),
         (["import", "{image}", "-o", "{new}"], 4, "objref container"),
         (["import", "{sample}", "-o", "{text}"], 2, "--force"),
         (["import", "{sample}", "-o", "-"], 2, "pipe"),
@@ -290,6 +291,7 @@ def test_an_image_is_not_made_inside_what_it_is_made_of(run: Run, tmp_path: Path
     for name in ("old", "new/deep"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "new" / "parent").symlink_to("../old")
+    (tmp_path / "new" / "inventory.img").write_bytes(b"")
     (tmp_path / "link").symlink_to("new")
     code, _, error = run("import", tmp_path / "new", "-o", tmp_path / where / "x.objref", "--force")
     assert code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,3 +75,24 @@ def test_get_replaces_another_file_when_told_to(run: Run, image: Path, tmp_path:
     assert run("get", image, "file:6", "-o", tmp_path / "old", "--force")[0] == 0
     with objref.open(image) as opened:
         assert (tmp_path / "old").read_bytes() == opened.object("file:6").bytes
+
+
+@pytest.mark.parametrize("files", [[], ["readme"], ["stats-dump", "notes/readme"]])
+def test_a_directory_without_image_files_is_the_wrong_one(
+    run: Callable[..., tuple[int, str, str]], tmp_path: Path, files: list[str]
+) -> None:
+    """Of an archive it is noted: that may be kept. Nothing is made of a directory."""
+    folder = tmp_path / "wrong"
+    folder.mkdir()
+    for name in files:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"")
+    code, _, said = run("import", folder, "-o", tmp_path / "x.objref")
+    assert (code, "Traceback" in said) == (4, False)
+    assert "wrong: no CRIU image files (inventory.img, pstree.img" in said
+    assert not (tmp_path / "x.objref").exists()
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        tar.add(folder, "wrong")
+    code, _, said = run("import", tmp_path / "x.tar", "-o", tmp_path / "x.objref")
+    assert code == 0
+    assert "no CRIU image files" in said

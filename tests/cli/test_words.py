@@ -27,7 +27,7 @@ def raw(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["get", "{image}", "file:"], 2, "key '' is no number"),
+        (["get", "{image}", "file:"], 2, "'file:': key '' is no number"),
         (["get", "{image}", "file:6", "--range", "50+10"], 3, "file:6 has 49 bytes: 50+10 is not all in it"),
         (["get", "{image}", "file:6", "--range", "0..2000"], 3, "file:6 has 49 bytes: 0..2000 is not all in it"),
         (["get", "{image}", "file:6", "--range", "9..3"], 2, "--range 9..3: ends before it starts"),

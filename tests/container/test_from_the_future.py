@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 from samples import Forger, answers, foot, small_image
 
+from xxhash import xxh3_64_intdigest as xxh3
+
 import objref
 from objref.container import format as f
 from objref.errors import FormatError, UnsupportedError
@@ -33,9 +35,9 @@ def rebuilt(data: bytes, change: Callable[[Arrays], None], more: bytes = b"") ->
         body += content
     directory = head + body
     end = bytearray(data[foot(data) :])
-    struct.pack_into("<QQQ", end, 8, start + len(more), len(directory), f.xxh3(directory))
+    struct.pack_into("<QQQ", end, 8, start + len(more), len(directory), xxh3(directory))
     struct.pack_into("<Q", end, 88, start + len(more) + len(directory) + len(end))
-    struct.pack_into("<Q", end, 112, f.xxh3(bytes(end[:112])))
+    struct.pack_into("<Q", end, 112, xxh3(bytes(end[:112])))
     return data[:start] + more + directory + bytes(end)
 
 

@@ -13,9 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import Forger, deceived, foot, questions, small_events, write_events
 
+from xxhash import xxh3_64_intdigest as xxh3
+
 import objref
 from objref.container import ending
 from objref.container import format as f
+from objref.container.encoding import encode_footer
 from objref.container.planes import from_planes, to_planes
 from objref.container.reader import Container
 from objref.container.source import BytesSource
@@ -106,7 +109,7 @@ def resealed(packed: bytes, change: dict[int, int]) -> bytes:
     at, stripes = -(-(table.offset + table.stored) // 8) * 8, -(-table.length // f.STRIPE)
     for k, value in change.items():
         forger.put(at + 8 * k, "Q", value)
-    forger.put(forger.entry(f.TABLES, i) + 32, "Q", f.xxh3(bytes(forger.data[at : at + 16 * stripes])))
+    forger.put(forger.entry(f.TABLES, i) + 32, "Q", xxh3(bytes(forger.data[at : at + 16 * stripes])))
     return forger.seal(tables=False)
 
 
@@ -132,8 +135,8 @@ def with_directory(data: bytes, stored: bytes) -> bytes:
     """The file with something else in place of its packed directory."""
     footer = Container(BytesSource(data)).footer
     length = footer.directory_offset + len(stored) + f.FOOTER.size
-    changed = footer._replace(directory_length=len(stored), directory_check=f.xxh3(stored), file_length=length)
-    return data[: footer.directory_offset] + stored + f.encode_footer(changed)
+    changed = footer._replace(directory_length=len(stored), directory_check=xxh3(stored), file_length=length)
+    return data[: footer.directory_offset] + stored + encode_footer(changed)
 
 
 def test_a_directory_is_packed_only_if_it_may_be(folder: Path, packed: bytes) -> None:

@@ -17,8 +17,11 @@ from typing import Any
 import pytest
 from samples import KINDS, Forger, answers, foot, questions
 
+from xxhash import xxh3_64_intdigest as xxh3
+
 import objref
 from objref.container import format as f
+from objref.container.decoding import decode_name
 from objref.errors import FormatError, IntegrityError, LimitError, ObjrefError, UnsupportedError
 
 SEED = 20240607
@@ -217,7 +220,7 @@ def space_at(forger: Forger, name: str) -> int:
     """Where the entry of a space is."""
     for i in range(forger.arrays[f.SPACES].entries):
         at = forger.entry(f.SPACES, i)
-        if f.decode_name(bytes(forger.data[at + 56 : at + 80])) == name:
+        if decode_name(bytes(forger.data[at + 56 : at + 80])) == name:
             return at
     raise AssertionError(name)
 
@@ -383,13 +386,13 @@ def with_table(forger: Forger, name: str, content: bytes) -> bytes:
     cut = footer.directory_offset
     shift = len(content) + -len(content) % 8
     head, tail = forger.genuine[:cut], bytearray(forger.genuine[cut:])
-    struct.pack_into("<QQQQ", tail, entry - cut + 8, cut, len(content), len(content), f.xxh3(content))
+    struct.pack_into("<QQQQ", tail, entry - cut + 8, cut, len(content), len(content), xxh3(content))
     struct.pack_into("<B", tail, entry - cut + 4, f.RAW)
     end = len(tail) - f.FOOTER.size
     struct.pack_into("<Q", tail, end + 8, cut + shift)
-    struct.pack_into("<Q", tail, end + 24, f.xxh3(bytes(tail[:end])))
+    struct.pack_into("<Q", tail, end + 24, xxh3(bytes(tail[:end])))
     struct.pack_into("<Q", tail, end + 88, len(forger.genuine) + shift)
-    struct.pack_into("<Q", tail, end + 112, f.xxh3(bytes(tail[end : end + 112])))
+    struct.pack_into("<Q", tail, end + 112, xxh3(bytes(tail[end : end + 112])))
     return head + content.ljust(shift, b"\0") + tail
 
 

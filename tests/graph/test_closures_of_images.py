@@ -183,7 +183,7 @@ def test_a_million_objects_in_one_loop() -> None:
 
     from objref_index import Column, ReferenceTable, cut
     from objref_index.components import components
-    from objref_index.traversal import reach, role_set
+    from objref_index.traversal import Walk, reach, role_set
 
     count = 1_000_000
     ends, targets = np.arange(count + 1, dtype="<u4"), np.roll(np.arange(count, dtype="<u4"), -1)
@@ -197,7 +197,7 @@ def test_a_million_objects_in_one_loop() -> None:
     tables = zip(names, (ends, targets, roles, ends, sources, roles), "IIBIIB", strict=True)
     table = ReferenceTable({name: column(values, word) for name, values, word in tables}, count, ValueError)
     for masks in ((role_set([0]), role_set([])), (role_set([]), role_set([0]))):
-        assert reach(table, [123_456], *masks, count, ValueError) == array("I", range(count))
+        assert reach(Walk(table, [123_456], *masks, count, ValueError)) == array("I", range(count))
     (loop,) = components(array("I", range(count)), cut.edges(table, True, array("I", range(count)), "inside")).loops()
     assert len(loop) == count
 

@@ -35,7 +35,7 @@ def with_entry(name: str, i: int, value: int) -> dict[str, list[int]]:
 def walk(tables: dict[str, list[int]], forward: bool = True, root: int = 0) -> list[int]:
     table = ReferenceTable(columns(tables), N, DamageError)
     masks = (ALL, NONE) if forward else (NONE, ALL)
-    return list(traversal.reach(table, [root], *masks, N, ValueError))
+    return list(traversal.reach(traversal.Walk(table, [root], *masks, N, ValueError)))
 
 
 BROKEN = {
@@ -84,7 +84,7 @@ def test_what_is_not_followed_may_be_as_it_likes() -> None:
     """Damage costs those who meet it; the role says that nobody does."""
     tables = with_entry("targets", 7, N) | {"roles": [0] * 7 + [1] + [0] * 4}
     table = ReferenceTable(columns(tables), N, DamageError)
-    assert list(traversal.reach(table, [0], traversal.role_set([0]), NONE, N, ValueError)) == list(range(8))
+    assert list(traversal.reach(traversal.Walk(table, [0], traversal.role_set([0]), NONE, N, ValueError))) == list(range(8))
 
 
 @pytest.mark.usefixtures("way")
@@ -104,7 +104,7 @@ def test_references_that_many_objects_claim() -> None:
     }
     table = ReferenceTable(columns(tables), many, DamageError)
     with pytest.raises(DamageError, match="share references"):
-        traversal.reach(table, [0], ALL, NONE, many, ValueError)
+        traversal.reach(traversal.Walk(table, [0], ALL, NONE, many, ValueError))
     with pytest.raises(DamageError, match="share references"):
         cut.edges(table, True, array("I", range(0, many, 2)), "outside")
 
@@ -147,5 +147,5 @@ def test_a_damaged_stripe_stops_only_who_comes_near() -> None:
         many,
         DamageError,
     )
-    assert list(traversal.reach(table, [70_000], ALL, NONE, many, ValueError)) == [70_000]
+    assert list(traversal.reach(traversal.Walk(table, [70_000], ALL, NONE, many, ValueError))) == [70_000]
     assert loaded == {("ends", 4), ("targets", 4), ("roles", 1)}

@@ -32,7 +32,7 @@ def test_a_closure(graph: Graph, data: st.DataObject) -> None:
     roots = data.draw(st.lists(st.integers(0, graph.nodes - 1), max_size=4))
     forward, backward = data.draw(ROLE_SETS), data.draw(ROLE_SETS)
     masks = traversal.role_set(forward), traversal.role_set(backward)
-    found = traversal.reach(table(graph), roots, *masks, graph.nodes, unlimited)
+    found = traversal.reach(traversal.Walk(table(graph), roots, *masks, graph.nodes, unlimited))
     assert list(found) == sorted(reached(graph, roots, forward, backward))
 
 
@@ -49,9 +49,9 @@ def test_a_closure_of_more_than_is_allowed(graph: Graph, data: st.DataObject) ->
     limit = data.draw(st.integers(0, graph.nodes))
     if limit < size:
         with pytest.raises(TooManyError):
-            traversal.reach(table(graph), [0], everything, everything, limit, TooManyError)
+            traversal.reach(traversal.Walk(table(graph), [0], everything, everything, limit, TooManyError))
     else:
-        assert len(traversal.reach(table(graph), [0], everything, everything, limit, TooManyError)) == size
+        assert len(traversal.reach(traversal.Walk(table(graph), [0], everything, everything, limit, TooManyError))) == size
 
 
 @settings(max_examples=120, deadline=None)
@@ -141,4 +141,4 @@ def test_large_graphs_with_the_thresholds_as_they_are(shape: str) -> None:
             seen |= fresh
             todo += fresh
         masks = traversal.role_set(forward), traversal.role_set(backward)
-        assert list(traversal.reach(reference_table(index), [n // 2, 0], *masks, n, unlimited)) == sorted(seen)
+        assert list(traversal.reach(traversal.Walk(reference_table(index), [n // 2, 0], *masks, n, unlimited))) == sorted(seen)

@@ -103,7 +103,7 @@ def future(raw: bytes) -> bytes:
             if what == f.SECTIONS:
                 content += f.SECTION_ENTRY.pack(4000, 200, 77, 12, 0, 0, 0, 0, b"hints")
             elif what == f.TABLES:
-                content += f.TABLE_ENTRY.pack(500, 0, 0, 16, 0, at, len(hints), len(hints), f.xxh3(hints), 0)
+                content += f.TABLE_ENTRY.pack(500, 0, 0, 16, 0, at, len(hints), len(hints), xxh3(hints), 0)
             elif what == f.KINDS:
                 content += f.KIND_ENTRY.pack(999, 0, 0, 0, 0, b"hologram")
             entries = len(content) // size

@@ -2,6 +2,7 @@
 
 layout   entries, byte by byte
 opened   the database, opened to be read
+walked   the same read page by page, without LMDB, for few questions
 keys     what a key table is asked, answered from it
 build    makes it from columns; needs numpy
 

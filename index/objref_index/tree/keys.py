@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
 
 from objref_index.columns import Column
 from objref_index.keys import KeyShape, Ranks
 from objref_index.tree.layout import CLAIM, KEY, KEY_SIZE, SPACE
-from objref_index.tree.opened import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from objref_index.tree.opened import Tree
+    from objref_index.tree.walked import Sparing
 
 __all__ = ["TreeKeys"]
 
@@ -27,7 +32,7 @@ class TreeKeys(Ranks):
 
     def __init__(
         self,
-        tree: Tree,
+        tree: Tree | Sparing,
         number: int,
         shape: KeyShape,
         ordinals: Column | None,

@@ -6,15 +6,18 @@ Whoever opens one has checked its bytes before: LMDB trusts them, and damaged pa
 from __future__ import annotations
 
 import os
-import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from _thread import RLock
+from _thread import _local as local  # which `threading` only names
 
 from objref_index.tree.layout import VALUE
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
     from lmdb import Environment
 
 __all__ = ["Tree"]
@@ -24,7 +27,7 @@ ATTEMPTS, PAUSE = 100, 0.002
 
 _trees: weakref.WeakSet[Tree] = weakref.WeakSet()
 _shared: weakref.WeakValueDictionary[tuple[int, int], Environment] = weakref.WeakValueDictionary()
-_opening = threading.RLock()
+_opening = RLock()
 """LMDB forbids a process to have one file open twice, so trees on the same file share what is open."""
 
 
@@ -143,7 +146,7 @@ class _Unopened:
         return getattr(tree.opened() if tree is not None else None, name)
 
 
-class _Local(threading.local):
+class _Local(local):
     """What one thread has of an environment: LMDB allows a transaction to one thread at a time."""
 
     def __init__(self, environment: Environment) -> None:
@@ -164,7 +167,7 @@ class _Gone:
 
 def _forked() -> None:
     global _opening
-    _opening = threading.RLock()  # another thread may have held it
+    _opening = RLock()  # another thread may have held it
     _shared.clear()
     for tree in list(_trees):
         if isinstance(tree.local, _Local):

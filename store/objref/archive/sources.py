@@ -84,17 +84,19 @@ def open_source(
     on_skip: OnSkip = refuse,
     on_cut: OnCut | None = None,
     known: Known = lambda head: False,
+    expected: str = "a tar archive",
     limits: Limits = DEFAULT,
 ) -> Source:
     """Open a directory, a file or a binary file object (for standard input: `sys.stdin.buffer`).
 
     `root`, `on_skip`: see `directory_parents.image_roots` and `directory.read_directory`; without `on_skip`,
-    what cannot be kept is an error. Without `on_cut` compressed data that ends too early is one, too. Errors, here
+    what cannot be kept is an error. Without `on_cut` compressed data that ends too early is one, too. `expected`: what
+    may come, in words. Errors, here
     and while iterating: SourceError if the system refuses or a file changes, TruncatedError and FormatError with
     the place in the compressed input, UnsupportedError, LimitError.
     """
     if not isinstance(source, str | bytes | os.PathLike):
-        return _open_stream(source, str(getattr(source, "name", "input")), lambda: None, known, on_cut)
+        return _open_stream(source, str(getattr(source, "name", "input")), lambda: None, known, expected, on_cut)
     if os.path.isdir(source):
         folder, names = image_roots(source, root, on_skip=on_skip, limits=limits)
         pieces = read_directory(folder, only=names, on_skip=on_skip)
@@ -103,28 +105,30 @@ def open_source(
     with naming(os.fsencode(source)):
         file = open(source, "rb", buffering=0)  # noqa: SIM115 - the Source closes it
     try:
-        return _open_stream(file, os.fsdecode(source), file.close, known, on_cut)
+        return _open_stream(file, os.fsdecode(source), file.close, known, expected, on_cut)
     except BaseException:
         file.close()
         raise
 
 
-def _open_stream(file: Readable, name: str, close: Callable[[], None], known: Known, on_cut: OnCut | None) -> Source:
+def _open_stream(
+    file: Readable, name: str, close: Callable[[], None], known: Known, expected: str, on_cut: OnCut | None
+) -> Source:
     _widen_pipe(file)
     source = Input(file, name)
     head = source.peek(BLOCK)
     if not head:
-        raise TruncatedError(f"{name}: empty; expected a tar archive or a compressed one")
+        raise TruncatedError(f"{name}: empty; expected {expected}, compressed or not")
     if kind := _kind(head, known):
         return Source(name, kind, None, _plain(source), close)
     compression = next((codec for codec in COMPRESSIONS if codec.starts(head)), None)
     if compression is None:
-        _explain(head, name)
+        _explain(head, name, expected)
     cut: list[TruncatedError] = []
     pieces, head = _peek_pieces(_to_cut(compression.decode(source), cut), BLOCK)
     kind = _kind(head, known)
     if kind is None:
-        _explain(head, f"{name} ({compression.name})", cut)
+        _explain(head, f"{name} ({compression.name})", expected, cut)
     return Source(name, kind, compression.name, _telling(pieces, cut, name, on_cut), close)
 
 
@@ -249,14 +253,14 @@ HINTS = (
 )
 
 
-def _explain(head: bytes, name: str, cut: Sequence[TruncatedError] = ()) -> NoReturn:
-    """Say what was found instead of a tar."""
+def _explain(head: bytes, name: str, expected: str, cut: Sequence[TruncatedError] = ()) -> NoReturn:
+    """Say what was found instead of what may come."""
     if cut and len(head) < BLOCK:
         raise TruncatedError(f"{cut[0]}: nothing that could be kept came before")
     unsupported = _known(head, UNSUPPORTED)
     if unsupported:
         raise UnsupportedError(f"{name}: found {unsupported}; gzip, zstd, xz, bzip2 or plain tar can be read")
-    raise FormatError(f"{name}: not a tar archive: found {_known(head, HINTS) or _describe(head)}")
+    raise FormatError(f"{name}: found {_known(head, HINTS) or _describe(head)}; expected {expected}")
 
 
 def _known(head: bytes, table: tuple[tuple[bytes, str], ...]) -> str | None:

@@ -6,20 +6,22 @@ is imported, which is why `objref get` starts fast (tests/cli/test_startup.py ho
 
 from __future__ import annotations
 
-import argparse
 import errno
 import io
 import os
-import re
-import signal
 import sys
-from contextlib import suppress
-from importlib import import_module
-from typing import Any, NoReturn, TextIO, cast
 
+from objref.cli.plain import understood
 from objref.errors import ObjrefError
 
-__all__ = ["VERBS", "build_parser", "main"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import NoReturn, TextIO
+else:
+    import _signal as signal  # without the enumerations that `signal` makes of its numbers
+
+__all__ = ["VERBS", "main", "printable"]
 
 VERBS = {
     "import": ("importing", "put a checkpoint into one .objref file"),
@@ -38,78 +40,9 @@ VERBS = {
     "completion": ("completion", "print the completion script for a shell"),
 }
 SHOWN, MOST = 100, 4000
-LONG = re.compile(r"\S{400,}")
+LONG = r"\S{400,}"
 """A word of a message that is cut to SHOWN characters. A whole message has at most MOST."""
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
-DESCRIPTION = """\
-objref keeps process checkpoint images in one file in which any object is found
-by its id, and gives the original back, byte for byte. It knows the images of
-{dialects}, also in archives of Podman and CRI-O.
-
-An objref names an object: SPACE:KEY, such as task:17, file:31, fd:3/0
-(descriptor 0 of table 3), mem:17 (memory by address), member:pstree.img (a file
-of the source). 1/task:17 is in layer 1, the image below in a chain of parents.
-"""
-EPILOG = """\
-`objref VERB --help` tells more of a verb. `-` is standard input or output.
-Exit codes: 0 done, 2 usage, 3 no such object, 4 damaged or foreign bytes,
-5 a limit, 6 made by a newer version or not to be converted exactly,
-7 the system refused, 130 interrupted.
-"""
-
-
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    def format_help(self) -> str:
-        self._action_max_length += 2  # it forgets that verbs are indented, and breaks the line of the longest
-        return super().format_help()
-
-
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    """With a width, so that argparse does not import shutil (and with it bz2 and lzma) at every start."""
-    try:
-        columns = os.get_terminal_size().columns
-    except OSError:
-        columns = 80
-    return _Formatter(prog, width=max(min(columns, 100) - 2, 40))
-
-
-class _Parser(argparse.ArgumentParser):
-    def _print_message(self, message: str, file: Any = None) -> None:
-        (file or sys.stderr).write(message)  # argparse would swallow that the disk is full
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {_printable(message)}\ntry: {self.prog} --help\n")
-
-
-def _dialects() -> str:
-    from objref.dialects.registry import NAMES
-
-    return ", ".join(NAMES)
-
-
-def build_parser(only: str | None = None) -> argparse.ArgumentParser:
-    """The parser: of all verbs, of one alone, or (with "") of all without their arguments."""
-    parser = _Parser(
-        prog="objref",
-        description=DESCRIPTION.format(dialects=_dialects()) if not only else None,
-        epilog=EPILOG,
-        formatter_class=_formatter,
-    )
-    parser.add_argument("--version", action="store_true", help="print versions and end")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=_Parser)
-    for name in [only] if only in VERBS else VERBS:  # a parser costs 0.4 ms: `objref get` has no time for the others
-        module_name, text = VERBS[name]
-        module = import_module(f"objref.cli.{module_name}") if only in (None, name) else None
-        verb = verbs.add_parser(
-            name,
-            help=text,
-            description=getattr(module, "HELP", text),
-            formatter_class=_formatter,
-        )
-        if module is not None:
-            module.add(verb)
-            verb.set_defaults(run=module.run, parser=verb)
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -150,19 +83,22 @@ def _ended(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["__complete"]:  # the completion scripts ask
-        return int(import_module("objref.cli.completion").complete(arguments[1:]))
-    verb = arguments[0] if arguments and arguments[0] in VERBS else None
-    parser = build_parser(verb or "")
-    if verb is None and arguments and not arguments[0].startswith("-"):
-        parser.error(f"no verb {arguments[0]!r}; there is: {', '.join(VERBS)}")
-    args, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        getattr(args, "parser", parser).error(f"unknown: {' '.join(unknown)}")
+        from objref.cli.completion import complete
+
+        return complete(arguments[1:])
+    plain = understood(arguments)
+    if plain is not None:
+        from objref.cli.getting import run
+
+        return run(plain)
+    from objref.cli.parser import parsed
+
+    args = parsed(arguments)
     if args.version:
         print(_versions())
         return 0
-    if "run" not in args:  # no verb, or something before it
-        parser.print_help()
+    if "run" not in args:
+        args.parser.print_help()
         return 2
     return args.run(args) or 0
 
@@ -187,7 +123,7 @@ def _open_standard_streams() -> None:
 
 
 def _text(fd: int, mode: str) -> TextIO:
-    return cast("TextIO", os.fdopen(fd, mode, encoding="utf-8", closefd=False))
+    return io.TextIOWrapper(io.FileIO(fd, mode, closefd=False), encoding="utf-8")
 
 
 def _flush_or_drop() -> None:
@@ -216,14 +152,18 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 def _complain(text: str, code: int) -> int:
     _flush_or_drop()
-    with suppress(OSError):  # nowhere to complain to: the code has to do
-        print(f"objref: {_printable(text)}", file=sys.stderr)
+    try:
+        print(f"objref: {printable(text)}", file=sys.stderr)
+    except OSError:  # nowhere to complain to: the code has to do
+        pass
     return code
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """One line for a terminal, whatever names it holds and however long they are."""
-    text = LONG.sub(lambda word: f"{word[0][:SHOWN]}… ({len(word[0])} characters)", text)
+    import re
+
+    text = re.sub(LONG, lambda word: f"{word[0][:SHOWN]}… ({len(word[0])} characters)", text)
     text = text if len(text) <= MOST else f"{text[:MOST]}… ({len(text)} characters)"
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
     return shown.encode("utf-8", "backslashreplace").decode()

@@ -76,7 +76,8 @@ def complete(words: list[str]) -> int:
 
 def _candidates(words: list[str]) -> Iterator[str]:
     """What the last of the words may become."""
-    from objref.cli import VERBS, build_parser
+    from objref.cli import VERBS
+    from objref.cli.parser import build_parser
 
     last = words[-1]
     if len(words) == 1:

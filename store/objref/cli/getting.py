@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Iterator
-from typing import Any, BinaryIO
 
 from objref.cli.terminal import count, number
 from objref.errors import NotFoundError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from typing import Any, BinaryIO
+
+    from objref.cli.plain import Asked
 
 HELP = """\
 Write the bytes of one object to standard output (on a terminal: as a hex dump).
@@ -38,10 +43,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace | Asked) -> int:
     """Write."""
+    from objref.container.zstd import load_extension
     from objref.image import open_image
 
+    load_extension()
     with open_image(args.image, access="pread") as image:
         if args.where:
             for offset, length in _places(image.object(args.objref), args):
@@ -55,14 +62,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _places(found: Any, args: argparse.Namespace) -> list[tuple[int, int]]:
+def _places(found: Any, args: argparse.Namespace | Asked) -> list[tuple[int, int]]:
     if args.part is not None or args.range is not None or args.output != "-":
         raise UsageError("--where is about all bytes of an object, and prints: no --part, --range or -o goes with it")
     places: list[tuple[int, int]] = found.places()
     return places
 
 
-def _chunks(found: Any, args: argparse.Namespace) -> Iterator[bytes | memoryview]:
+def _chunks(found: Any, args: argparse.Namespace | Asked) -> Iterator[bytes | memoryview]:
     if args.part is not None:
         parts = found.parts
         if not 0 <= args.part < len(parts):
@@ -98,7 +105,7 @@ def _range(text: str) -> tuple[int, int]:
         raise UsageError(f"--range {text!r}: expected START..STOP or START+LENGTH, such as 0x1000..0x2000") from None
 
 
-def _to_stdout(chunks: Iterator[bytes | memoryview], args: argparse.Namespace) -> None:
+def _to_stdout(chunks: Iterator[bytes | memoryview], args: argparse.Namespace | Asked) -> None:
     if sys.stdout.isatty():
         at = _range(args.range)[0] if args.range else 0
         for line in _hex_lines(b"".join(chunks), at):
@@ -107,7 +114,7 @@ def _to_stdout(chunks: Iterator[bytes | memoryview], args: argparse.Namespace) -
         _copy(chunks, sys.stdout.buffer)
 
 
-def _to_file(chunks: Iterator[bytes | memoryview], args: argparse.Namespace) -> None:
+def _to_file(chunks: Iterator[bytes | memoryview], args: argparse.Namespace | Asked) -> None:
     from objref.cli.destination import refuse_inputs
     from objref.container.output import Output
 

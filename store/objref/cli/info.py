@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from objref.cli.terminal import Paint, count, safe, size, wrapped
+from objref.errors import ObjrefError
 
 HELP = """\
 What an image is, what is in it, and what the import noticed.
@@ -41,6 +42,7 @@ def _facts(image: Any) -> dict[str, Any]:
         **container.about(),
         "stream": {"length": image.stream_length, "sha256": image.stream_sha256},
         "meta": image.meta,
+        "format": _format(image),
         "partial": image.partial,
         "objects": len(image),
         "references": image.reference_count,
@@ -49,6 +51,15 @@ def _facts(image: Any) -> dict[str, Any]:
         "sections": [s._asdict() for s in container.sections.values()],
         "notes": image.notes(),
     }
+
+
+def _format(image: Any) -> dict[str, str]:
+    """What the dialect knows of the stream; of a damaged one, why it does not."""
+    about = image.dialect.about
+    try:
+        return dict(about(image)) if about is not None else {}
+    except ObjrefError as error:
+        return {"unknown": str(error)}
 
 
 def _print(facts: dict[str, Any], name: str) -> None:
@@ -61,6 +72,7 @@ def _print(facts: dict[str, Any], name: str) -> None:
     rows = [
         ("image", f"{name}, {size(facts['file_length'])}"),
         ("source", f"{made}; dialect {meta.get('dialect', '?')}; stream {size(stream['length'])}{share}"),
+        *((label, text) for label, text in (("format", _named(facts["format"])),) if text),
         *(("partial", text) for text in facts["partial"]),
         ("sha256", f"{stream['sha256']}"),
         ("made by", f"{meta.get('producer', '?')}{_packed(meta)}"),
@@ -79,6 +91,10 @@ def _print(facts: dict[str, Any], name: str) -> None:
     for kind in facts["kinds"]:
         print(f"{safe(kind['name']):<16}{kind['objects']:>9}{size(kind['bytes']):>11}")
     _print_notes(facts["notes"], paint)
+
+
+def _named(facts: dict[str, str]) -> str:
+    return ", ".join(f"{name} {text}" for name, text in facts.items())
 
 
 def _packed(meta: dict[str, Any]) -> str:

@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
         found = closure(image, roots, strengths=args.strengths, **options)
         drawn = picture(found, most=args.max_nodes, kinds=args.kind or ())
     if args.output == "-":
-        print(drawn.dot, end="")
+        sys.stdout.flush()
+        sys.stdout.buffer.write(drawn.dot.encode())  # DOT is UTF-8, whatever the locale
     else:
         _write(args.output, _rendered(drawn.dot, suffix) if suffix in DRAWN else drawn.dot.encode(), args.force)
         _tell(args.output, drawn)

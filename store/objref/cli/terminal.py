@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TextIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import TextIO
 
 __all__ = ["Paint", "count", "number", "progress", "safe", "size", "wrapped"]
 
@@ -34,6 +36,8 @@ def number(text: str) -> int:
     try:
         return int(text)
     except ValueError:
+        from argparse import ArgumentTypeError
+
         raise ArgumentTypeError(f"{text!r} is no whole number") from None
 
 
@@ -60,12 +64,14 @@ class Paint:
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.on else text
 
 
-@contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
+def progress(what: str, total: int | None) -> AbstractContextManager[Callable[[int], None] | None]:
     """A bar on standard error while it is a terminal; None otherwise. `total` in bytes, None when unknown."""
-    if not sys.stderr.isatty():
-        yield None
-        return
+    from contextlib import contextmanager, nullcontext
+
+    return contextmanager(_bar)(what, total) if sys.stderr.isatty() else nullcontext()
+
+
+def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 

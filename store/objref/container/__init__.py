@@ -1,7 +1,10 @@
 """The container: one file of sections, blocks, groups, tables, a directory and a footer (docs/format.md).
 
 format     every byte layout, declared once
+decoding   from bytes to the values of format
+encoding   from values to bytes
 blocks     one block: check, preflight, decode
+zstd       python-zstandard, or of it only what decodes
 
 source     where bytes are read from: a mapped file, a file, memory
 directory  reading, first layer: what is in the file and where

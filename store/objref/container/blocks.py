@@ -6,13 +6,14 @@ the container expects before any memory is taken (R7).
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING
+from _thread import _local as local  # which `threading` only names
 
 from xxhash import xxh3_64_intdigest as xxh3
 
+from objref.container.zstd import library
 from objref.errors import FormatError, IntegrityError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from zstandard import ZstdDecompressor
 
@@ -20,23 +21,20 @@ if TYPE_CHECKING:
 
 __all__ = ["check_block", "check_frame", "content_size", "decode_block", "decompress"]
 
-_local = threading.local()
+_local = local()
 
 
 def _decompressor() -> ZstdDecompressor:
     """One for each thread: making one costs 35 times as much as decoding a small frame."""
     found: ZstdDecompressor | None = getattr(_local, "decompressor", None)
     if found is None:
-        from zstandard import ZstdDecompressor
-
-        found = _local.decompressor = ZstdDecompressor()
+        found = _local.decompressor = library().ZstdDecompressor()
     return found
 
 
 def content_size(stored: bytes | memoryview, where: str) -> int:
     """What the header of a frame states."""
-    import zstandard
-
+    zstandard = library()
     try:
         return int(zstandard.get_frame_parameters(stored).content_size)
     except zstandard.ZstdError as error:
@@ -45,8 +43,7 @@ def content_size(stored: bytes | memoryview, where: str) -> int:
 
 def decompress(stored: bytes | memoryview, length: int, where: str, dictionary: Dictionary | None = None) -> bytes:
     """The content of one zstd frame that must hold exactly `length` bytes."""
-    import zstandard
-
+    zstandard = library()
     if wrong := check_frame(stored, length):
         raise FormatError(f"{where}: {wrong}")
     try:
@@ -61,8 +58,7 @@ def decompress(stored: bytes | memoryview, length: int, where: str, dictionary: 
 
 def check_frame(stored: bytes | memoryview, length: int) -> str | None:
     """What keeps a zstd frame from being the block of this length; None when nothing does."""
-    import zstandard
-
+    zstandard = library()
     try:
         frame = zstandard.get_frame_parameters(stored)
     except zstandard.ZstdError as error:

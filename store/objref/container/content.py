@@ -5,23 +5,28 @@ Safe for many threads: what is remembered is either there or not.
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
 
 from objref.container import format as f
 from objref.container.blocks import check_block, decode_block
+from objref.container.decoding import decode_piece, decode_trailer
 from objref.container.source import Source
 from objref.container.tables import Tables
 from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 from objref_index.columns import cast
+from objref_index.named import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import OrderedDict
+    from collections.abc import Iterator
+
     from objref.container.dictionary import Dictionary
+else:
+    from _collections import OrderedDict  # which `collections` only names
 
 __all__ = ["JOIN", "Content", "Trail", "slot_runs"]
 
@@ -38,7 +43,7 @@ class Trail(NamedTuple):
 
     def piece(self, i: int) -> f.Piece:
         """The i-th piece entry."""
-        return f.decode_piece(self.body, i * f.PIECE.size)
+        return decode_piece(self.body, i * f.PIECE.size)
 
 
 class Content(Tables):
@@ -52,7 +57,7 @@ class Content(Tables):
         self._dictionaries: OrderedDict[int, Dictionary] = OrderedDict()
         self._looked_at: dict[tuple[int, int], bytearray] = {}
         """Blocks of raw pieces that were checked to be looked at in place, a byte each."""
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     # -- blocks --------------------------------------------------------------------------------------------
 
@@ -68,7 +73,7 @@ class Content(Tables):
         if array is None or group >= array.entries:
             raise FormatError(f"directory: no group {group}")
         entry = f.GroupEntry(*f.GROUP_ENTRY.unpack_from(self._directory, array.offset + group * array.entry_size))
-        header = f.decode_trailer(bytes(self.source.read(entry.offset, f.TRAILER.size)), entry.offset)
+        header = decode_trailer(bytes(self.source.read(entry.offset, f.TRAILER.size)), entry.offset)
         where = f"group {group}, trailer at offset {entry.offset}"
         if header.check != entry.check or header.number != group:
             raise IntegrityError(f"{where}: it is not the one that the directory names")

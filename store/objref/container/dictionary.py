@@ -7,18 +7,16 @@ because of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from threading import local
-from typing import Any
+from _thread import _local as local  # which `threading` only names
 
-from zstandard import (
-    DICT_TYPE_RAWCONTENT,
-    STRATEGY_FAST,
-    ZstdCompressionDict,
-    ZstdCompressionParameters,
-    ZstdCompressor,
-    ZstdDecompressor,
-)
+from objref.container.zstd import library
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from zstandard import ZstdCompressionParameters, ZstdCompressor, ZstdDecompressor
 
 __all__ = ["Dictionary", "cost", "learn", "own_level", "saving"]
 
@@ -34,7 +32,8 @@ class Dictionary:
         self.content = content if level else b""
         """Only of one to compress with: a reader need not keep it twice."""
         self.length = len(content)
-        self._data = ZstdCompressionDict(content, dict_type=DICT_TYPE_RAWCONTENT)
+        zstandard = library()
+        self._data = zstandard.ZstdCompressionDict(content, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
         self.level = level
         if level:  # digested once, for all threads: of 4 MiB at level 19 it takes a second
             self._parameters = _parameters(level, len(content))
@@ -46,7 +45,7 @@ class Dictionary:
         known: dict[str, Any] = self._local.__dict__
         found: ZstdDecompressor | None = known.get("decompressor")
         if found is None:
-            found = known["decompressor"] = ZstdDecompressor(dict_data=self._data)
+            found = known["decompressor"] = library().ZstdDecompressor(dict_data=self._data)
         return found
 
     def compressor(self) -> ZstdCompressor:
@@ -54,13 +53,17 @@ class Dictionary:
         known: dict[str, Any] = self._local.__dict__
         found: ZstdCompressor | None = known.get("compressor")
         if found is None:
-            found = known["compressor"] = ZstdCompressor(compression_params=self._parameters, dict_data=self._data)
+            found = known["compressor"] = library().ZstdCompressor(
+                compression_params=self._parameters, dict_data=self._data
+            )
         return found
 
 
 def _parameters(level: int, length: int) -> ZstdCompressionParameters:
     """zstd's quick levels keep so small a table that they forget most of a dictionary: one entry for each 8 bytes of it
     makes a quick level nearly as dense as level 3, in two thirds of its time (docs/density.md)."""
+    from zstandard import STRATEGY_FAST, ZstdCompressionParameters
+
     if level >= SLOW:
         return ZstdCompressionParameters.from_level(level)
     table = max(min(length.bit_length() - 4, 22), 10)
@@ -78,12 +81,16 @@ def learn(data: bytes | bytearray, length: int, block: int, level: int) -> Dicti
 
 def saving(dictionary: Dictionary, blocks: Iterable[bytes | memoryview]) -> int:
     """Bytes that the frames of these blocks are shorter with the dictionary than without; negative: longer."""
+    from zstandard import ZstdCompressor
+
     plain, using = ZstdCompressor(level=dictionary.level), dictionary.compressor()
     return sum(min(len(b), len(plain.compress(b))) - min(len(b), len(using.compress(b))) for b in blocks)
 
 
 def cost(dictionary: Dictionary) -> int:
     """Bytes that a file is longer because it holds the dictionary."""
+    from zstandard import ZstdCompressor
+
     return len(ZstdCompressor(level=own_level(dictionary.level)).compress(dictionary.content)) + OVERHEAD
 
 

@@ -3,16 +3,22 @@
 Opening reads the superblock, the footer and the directory, nothing else.
 """
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from __future__ import annotations
 
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.container import format as f
 from objref.container.blocks import content_size, decompress
+from objref.container.decoding import check_superblock, decode_arrays, decode_footer, decode_name
 from objref.container.source import Source
 from objref.errors import FormatError, IntegrityError, LimitError
 from objref.limits import DEFAULT, Limits
+from objref_index.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 __all__ = ["Directory"]
 
@@ -44,14 +50,14 @@ class Directory:
         if length < smallest:
             raise FormatError(f"{self.source.name}: {length} bytes have no room for a footer: it is torn (R2)")
         footer = bytes(self.source.read(length - f.FOOTER.size, f.FOOTER.size))
-        self.footer = f.decode_footer(footer, length, self.features)
+        self.footer = decode_footer(footer, length, self.features)
         self._directory = self._read_directory()
-        self._arrays = f.decode_arrays(self._directory)
+        self._arrays = decode_arrays(self._directory)
 
     def _check_front(self) -> int:
         """The incompatible features of the file."""
         front = bytes(self.source.read(0, min(f.SUPERBLOCK.size, self.source.length)))
-        return f.check_superblock(front, self.source.name)
+        return check_superblock(front, self.source.name)
 
     def _read_directory(self) -> memoryview:
         footer = self.footer
@@ -96,7 +102,7 @@ class Directory:
     def sections(self) -> dict[int, f.Section]:
         """Sections by number."""
         if self._sections is None:
-            found = {e[0]: f.Section._make((*e[:8], f.decode_name(e[8]))) for e in self._entries(f.SECTIONS)}
+            found = {e[0]: f.Section._make((*e[:8], decode_name(e[8]))) for e in self._entries(f.SECTIONS)}
             if len(found) != self.count(f.SECTIONS) or 0 in found or 0xFFFF in found:
                 raise FormatError("directory: numbers of sections are 1…65534, each once")
             self._sections = found
@@ -105,7 +111,7 @@ class Directory:
     @property
     def groups(self) -> list[f.GroupEntry]:
         """Where the trailers are, in order."""
-        return [f.GroupEntry(*e) for e in self._entries(f.GROUPS)]
+        return [f.GroupEntry._make(e) for e in self._entries(f.GROUPS)]
 
     @property
     def spaces(self) -> list[f.SpaceEntry]:
@@ -113,17 +119,17 @@ class Directory:
         entries = list(self._entries(f.SPACES))
         if any(any(e[11]) for e in entries):
             raise FormatError("directory: bytes 42…55 of a space must be zero (R1)")
-        return [f.SpaceEntry._make((*e[:11], f.decode_name(e[12]))) for e in entries]
+        return [f.SpaceEntry._make((*e[:11], decode_name(e[12]))) for e in entries]
 
     @property
     def kinds(self) -> list[f.KindEntry]:
         """All kinds."""
-        return [f.KindEntry(e[0], e[3], e[4], f.decode_name(e[5])) for e in self._entries(f.KINDS)]
+        return [f.KindEntry(e[0], e[3], e[4], decode_name(e[5])) for e in self._entries(f.KINDS)]
 
     @property
     def roles(self) -> list[f.RoleEntry]:
         """All roles of references."""
-        return [f.RoleEntry(e[0], chr(e[1]), f.decode_name(e[4])) for e in self._entries(f.ROLES)]
+        return [f.RoleEntry(e[0], chr(e[1]), decode_name(e[4])) for e in self._entries(f.ROLES)]
 
     def pieces(self, section: int) -> list[f.PieceEntry]:
         """The pieces of a section by address; they follow each other as R6 says."""
@@ -134,7 +140,7 @@ class Directory:
         if self._pieces is None:
             by_section: dict[int, list[f.PieceEntry]] = {}
             for e in self._entries(f.PIECES):
-                by_section.setdefault(e[0], []).append(f.PieceEntry(*e))
+                by_section.setdefault(e[0], []).append(f.PieceEntry._make(e))
             self._pieces = {
                 number: _Pieces([p.address for p in self._sound(number, pieces)], pieces)
                 for number, pieces in by_section.items()

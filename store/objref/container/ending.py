@@ -6,6 +6,7 @@ from xxhash import xxh3_64_intdigest as xxh3
 from zstandard import ZstdCompressor
 
 from objref.container import format as f
+from objref.container.encoding import encode_directory, encode_name
 from objref.container.output import Sink
 from objref.container.planes import to_planes
 from objref.container.section import GrowingSection
@@ -28,7 +29,7 @@ def section_entry(s: GrowingSection) -> bytes:
     """The directory's entry of a section."""
     flags = f.CRITICAL if s.role != f.STRAND else f.BULK * s.bulk
     return f.SECTION_ENTRY.pack(
-        s.number, s.role, s.codec, s.block_log2, flags, s.dictionary_number, s.length, s.stored, f.encode_name(s.name)
+        s.number, s.role, s.codec, s.block_log2, flags, s.dictionary_number, s.length, s.stored, encode_name(s.name)
     )
 
 
@@ -65,7 +66,7 @@ def write_table(output: Sink, table: TableData, level: int, planes: bool = False
 
 def write_directory(output: Sink, arrays: dict[int, list[bytes]], packed: bool, level: int) -> tuple[bytes, int]:
     """Write the directory, packed if it may be and shrinks. Returns what was written, and its codec."""
-    directory, codec = f.encode_directory(arrays), f.RAW
+    directory, codec = encode_directory(arrays), f.RAW
     if packed and len(directory) <= SMALL_TABLE:
         frame = ZstdCompressor(level=level).compress(directory)
         if len(frame) < len(directory):
@@ -102,4 +103,4 @@ def _write_stripes(output: Sink, data: memoryview) -> int:
 
 def space_entry(s: f.SpaceEntry) -> bytes:
     """The directory's entry of a space."""
-    return f.SPACE_ENTRY.pack(*s[:11], bytes(14), f.encode_name(s.name))
+    return f.SPACE_ENTRY.pack(*s[:11], bytes(14), encode_name(s.name))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-from contextlib import suppress
-from types import TracebackType
-from typing import Protocol
 
 from objref.container.source import PreadSource
 from objref.errors import SourceError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 __all__ = ["Output", "Sink"]
 
@@ -37,7 +41,10 @@ class Sink(Protocol):
 
 class Output:
     """A file of mode 0600 beside `path`, which gets its name only by `commit`. Mutable; unusable after its first
-    error. Leaving the `with` block without a commit removes it."""
+    error. Leaving the `with` block without a commit removes it, as does an interrupt before that is entered."""
+
+    _owner = 0
+    """The process that made the file and has not removed it; a forked child does not remove it."""
 
     def __init__(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
@@ -53,11 +60,13 @@ class Output:
             raise UsageError(f"{path}: exists already; remove it or say --force")
         self._folder = folder
         short = os.fsdecode(os.fsencode(name)[:200])  # file systems count bytes
-        self._partial = os.path.join(folder, f".{short}.{secrets.token_hex(4)}.partial")
+        self._partial = os.path.join(folder, f".{short}.{os.urandom(4).hex()}.partial")
         self.position = 0
+        self._fd, self._owner = -1, os.getpid()
         try:
             self._fd = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
         except OSError as error:
+            self._owner = 0
             raise SourceError(f"{path}: cannot be created: {os.strerror(error.errno or 0)}") from None
         except ValueError as error:  # a zero byte
             raise UsageError(f"{str(path)!r} is no path: {error}") from None
@@ -131,8 +140,7 @@ class Output:
                 raise self._taken() from None
             os.rename(self._partial, self.path)
         else:
-            with suppress(OSError):  # the image is there, whatever becomes of its first name
-                os.unlink(self._partial)
+            _quietly(os.unlink, self._partial)  # the image is there, whatever becomes of its first name
 
     def _taken(self) -> UsageError:
         return UsageError(f"{self.path}: appeared while it was written; the other file was left alone")
@@ -162,11 +170,22 @@ class Output:
     ) -> None:
         self._discard()
 
+    def __del__(self) -> None:
+        if self._owner == os.getpid():
+            self._discard()
+
     def _discard(self) -> None:
         """After a commit there is nothing left to remove, and what was synced cannot be lost by closing."""
+        self._owner = 0
         try:
-            with suppress(OSError):
-                os.close(self._fd)
+            _quietly(os.close, self._fd)
         finally:
-            with suppress(OSError):
-                os.unlink(self._partial)
+            _quietly(os.unlink, self._partial)
+
+
+def _quietly(act: Callable[[Any], None], what: int | str) -> None:
+    """Do what nothing depends on."""
+    try:
+        act(what)
+    except OSError:
+        pass

@@ -14,6 +14,7 @@ from xxhash import xxh3_64_intdigest as xxh3
 from objref.container import format as f
 from objref.container.compress import compress_all
 from objref.container.dictionary import Dictionary, learn, own_level
+from objref.container.encoding import encode_name
 from objref.container.options import Options
 from objref.container.output import Sink
 from objref.container.section import Batch, GrowingSection
@@ -49,7 +50,7 @@ class PieceWriter:
     def _new(self, name: str, role: int, block_log2: int, level: int) -> GrowingSection:
         if len(self._sections) == 0xFFFE:
             raise LimitError("more than 65534 sections")
-        f.encode_name(name)  # while it can still be told who asked
+        encode_name(name)  # while it can still be told who asked
         chosen = self.options.pages if role == f.PAGES else self.options.codec
         codec = f.RAW if "raw" in (self.options.codec, chosen) and role != f.BRAID else f.ZSTD
         section = GrowingSection(len(self._sections) + 1, name, role, codec, block_log2, level)

@@ -3,8 +3,7 @@
 Its layers, each upon the one before: directory, tables, content, views, and here the stream that they were made from.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from __future__ import annotations
 
 from objref.container import format as f
 from objref.container.content import JOIN, Trail
@@ -12,6 +11,11 @@ from objref.container.views import Views
 from objref.errors import FormatError, IntegrityError, UnsupportedError
 from objref_index import KeyTable
 from objref_index.columns import cast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 __all__ = ["Container", "Trail"]
 
@@ -74,7 +78,7 @@ class Container(Views):
                 "what was written is not what was imported"
             )
 
-    def _check_lengths(self, done: int, cursors: dict[int, "_Cursor"]) -> None:
+    def _check_lengths(self, done: int, cursors: dict[int, _Cursor]) -> None:
         if done != self.footer.stream_length:
             raise FormatError(f"the stream has {done} bytes, the footer says {self.footer.stream_length} (R10)")
         for number, cursor in cursors.items():

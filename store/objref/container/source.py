@@ -9,10 +9,15 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-import threading
-from typing import BinaryIO, Protocol
+from _thread import allocate_lock
 
 from objref.errors import SourceError, TruncatedError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO, Protocol
+else:
+    Protocol = object
 
 __all__ = ["BytesSource", "CountedSource", "FileSource", "MapSource", "PreadSource", "Source", "open_path"]
 
@@ -127,7 +132,7 @@ class FileSource:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self.name = str(getattr(file, "name", "file object"))
         try:
             self.length = file.seek(0, os.SEEK_END)

@@ -1,7 +1,6 @@
 """The tables of a container: read and checked at first touch, long ones by the stripe."""
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
 
 from objref.container import format as f
 from objref.container.blocks import check_block, decompress
@@ -13,6 +12,11 @@ from objref.limits import DEFAULT, Limits
 from objref_index import FORM_BYTES, Column, IntKeys, KeyShape, KeyTable, NumberTable, ObjectTable, ReferenceTable
 from objref_index.columns import cast
 from objref_index.keys import ByteKeys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["Tables", "damaged"]
 
@@ -26,12 +30,12 @@ class Tables(Directory):
 
     def _table(self, name: str, owner: int) -> f.TableEntry | None:
         if self._tables is None:
-            self._tables = {(e[0], e[1]): f.TableEntry(*e) for e in self._entries(f.TABLES)}
+            self._tables = {(e[0], e[1]): f.TableEntry._make(e) for e in self._entries(f.TABLES)}
         return self._tables.get((f.TABLE_IDS[name], owner))
 
     def tables(self) -> list[f.TableEntry]:
         """All tables that the directory lists, in its order."""
-        return [f.TableEntry(*e) for e in self._entries(f.TABLES)]
+        return [f.TableEntry._make(e) for e in self._entries(f.TABLES)]
 
     def table(self, name: str, owner: int = 0, limit: int | None = None) -> bytes | memoryview:
         """The whole content of a table, checked; empty when there is none."""

@@ -5,12 +5,14 @@ Checked at the first touch of each block, and then no more: a program that maps 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from objref.container import format as f
 from objref.container.content import Content, slot_runs
 from objref.container.source import BytesSource, MapSource
 from objref.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Views"]
 

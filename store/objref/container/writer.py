@@ -19,6 +19,7 @@ from objref.container import format as f
 from objref.container.blocks import decompress
 from objref.container.dictionary import Dictionary
 from objref.container.digest import StreamDigest
+from objref.container.encoding import encode_footer, encode_name, encode_piece, encode_superblock, encode_trailer
 from objref.container.ending import (
     TableData,
     piece_entries,
@@ -59,7 +60,7 @@ class ContainerWriter(PieceWriter):
         self._group_from = 0
         self._decoded: OrderedDict[int, bytes] = OrderedDict()
         self._packed = self.options.codec != "raw"
-        output.write(f.encode_superblock(f.PACKED_DIRECTORY if self._packed else 0))
+        output.write(encode_superblock(f.PACKED_DIRECTORY if self._packed else 0))
         self._braid_section: GrowingSection | None = None
         self._page_table: GrowingSection | None = None
         self._pages: GrowingSection | None = None
@@ -202,11 +203,11 @@ class ContainerWriter(PieceWriter):
             entries.append(piece._replace(first_block=len(ends)))
             ends.extend(piece_ends)
             checks.extend(piece_checks)
-        body = b"".join(f.encode_piece(entry) for entry in entries) + _little(ends)
+        body = b"".join(encode_piece(entry) for entry in entries) + _little(ends)
         body += bytes(-len(body) % 8) + _little(checks)
         previous = self._groups[-1].check if self._groups else 0
         number, offset = len(self._groups), self._out.position
-        header = f.encode_trailer(
+        header = encode_trailer(
             f.Trailer(
                 number, offset, self._group_start, self._group_from, self.stream_length, len(entries), len(ends),
                 previous, self._digest.digest(), len(body), xxh3(body),
@@ -254,8 +255,8 @@ class ContainerWriter(PieceWriter):
                 for table in tables
             ],
             f.SPACES: [space_entry(s) for s in spaces],
-            f.KINDS: [f.KIND_ENTRY.pack(k.id, 0, 0, k.objects, k.bytes, f.encode_name(k.name)) for k in kinds],
-            f.ROLES: [f.ROLE_ENTRY.pack(r.id, ord(r.strength), 0, 0, f.encode_name(r.name)) for r in roles],
+            f.KINDS: [f.KIND_ENTRY.pack(k.id, 0, 0, k.objects, k.bytes, encode_name(k.name)) for k in kinds],
+            f.ROLES: [f.ROLE_ENTRY.pack(r.id, ord(r.strength), 0, 0, encode_name(r.name)) for r in roles],
         }
         offset = self._out.position
         directory, codec = write_directory(self._out, arrays, self._packed, self.options.level)
@@ -263,7 +264,7 @@ class ContainerWriter(PieceWriter):
             offset, len(directory), xxh3(directory), self._digest.digest(), self.stream_length, objects, references,
             self._out.position + f.FOOTER.size, len(self._groups), self._groups[-1].check, codec,
         )  # fmt: skip
-        self._out.write(f.encode_footer(footer))
+        self._out.write(encode_footer(footer))
         return footer
 
     def _enlarge(self) -> None:

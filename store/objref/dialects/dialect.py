@@ -53,3 +53,5 @@ class Dialect(NamedTuple):
     """(target, source) layouts; source None: what the stream tells."""
     extract: Callable[[Image, Request], Plan] | None = None
     """Plans a smaller image with just what some objects need; None where nobody could use one."""
+    about: Callable[[Image], dict[str, str]] | None = None
+    """What an image says of its stream as a whole, such as its layout, for `info`: what it is -> in words."""

@@ -15,14 +15,16 @@ from array import array
 from typing import NamedTuple, Protocol
 
 __all__ = [
-    "CUT", "Alias", "Derived", "Edges", "Event", "Forget", "Kind", "Layers", "Note", "Objects", "Pages", "Part",
-    "Retarget", "Role", "Run", "Splitter", "Whole",
+    "CUT", "NOTHING", "Alias", "Derived", "Edges", "Event", "Forget", "Kind", "Layers", "Note", "Objects", "Pages",
+    "Part", "Retarget", "Role", "Run", "Splitter", "Whole",
 ]  # fmt: skip
 
 from collections.abc import Iterator
 
 CUT = "cut"
-"""The one `what` of notes that an import acts upon: the stream ends before its format says it does."""
+"""What an import acts upon of `what` notes say: the stream ends before its format says it does."""
+NOTHING = "no-images"
+"""And: nothing in it is of the dialect. Of an archive that is kept, a directory is then the wrong one."""
 
 
 class Kind(NamedTuple):

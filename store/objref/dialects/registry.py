@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from objref.limits import Limits
     from objref.object import Object
 
-__all__ = ["NAMES", "dialect", "find", "is_known"]
+__all__ = ["NAMES", "dialect", "expected", "find", "is_known"]
 
 NAMES = ("criu", "linux-cr", "openvz", "dobriyan")
 """Each is a package beside this file (with `_` for `-`). The order is that in which `find` asks them."""
@@ -40,11 +40,20 @@ def is_known(head: bytes) -> bool:
     return any(dialect(name).detect(head) for name in NAMES)
 
 
+def expected(*others: str) -> str:
+    """What a stream may be, for messages: of a dialect, or one of `others`."""
+    *first, last = (*NAMES, *others)
+    return f"a tar archive of an image directory, or a stream of {', '.join(first)} or {last}"
+
+
 def _unknown(name: str) -> Dialect:
     def splitter(_: Limits) -> Any:
         raise UnsupportedError(f"dialect {name!r} is not known to this version")
 
+    def extract(*_: Any) -> Any:
+        raise UnsupportedError(f"dialect {name!r} is not known to this version: what a part would need cannot be told")
+
     def decode(found: Object) -> dict[str, Any]:
         raise UsageError(f"{found.objref}: dialect {name!r} is not known to this version; its bytes: objref get")
 
-    return Dialect(name, (), (), lambda _: False, splitter, lambda _: False, decode, lambda _: "")
+    return Dialect(name, (), (), lambda _: False, splitter, lambda _: False, decode, lambda _: "", extract=extract)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from objref.container import format as f
+from objref.container.decoding import decode_name
+from objref.container.encoding import encode_name
 from objref.dialects.events import Kind, Role
 from objref.errors import FormatError, UnsupportedError
 from objref.native import layout as n
@@ -42,11 +43,9 @@ def schema_of(image: Image) -> Schema:
 
 def encode_schema(schema: Schema) -> bytes:
     """The payload of SCHEMA."""
-    head = n.SCHEMA_HEAD.pack(f.encode_name(schema.name), len(schema.kinds), len(schema.roles))
-    kinds = [n.SCHEMA_ENTRY.pack(i, k.form, bytes(5), f.encode_name(k.name)) for i, k in enumerate(schema.kinds)]
-    roles = [
-        n.SCHEMA_ENTRY.pack(i, ord(r.strength), bytes(5), f.encode_name(r.name)) for i, r in enumerate(schema.roles)
-    ]
+    head = n.SCHEMA_HEAD.pack(encode_name(schema.name), len(schema.kinds), len(schema.roles))
+    kinds = [n.SCHEMA_ENTRY.pack(i, k.form, bytes(5), encode_name(k.name)) for i, k in enumerate(schema.kinds)]
+    roles = [n.SCHEMA_ENTRY.pack(i, ord(r.strength), bytes(5), encode_name(r.name)) for i, r in enumerate(schema.roles)]
     return head + b"".join(kinds) + b"".join(roles)
 
 
@@ -74,8 +73,8 @@ def decode_schema(payload: memoryview) -> Schema:
 
 def name_of(data: bytes) -> str:
     """A name of 24 bytes: plain text, zero padded, and nothing else."""
-    text = f.decode_name(data)
-    if not text or f.encode_name(text[:24]).ljust(24, b"\0") != data:
+    text = decode_name(data)
+    if not text or encode_name(text[:24]).ljust(24, b"\0") != data:
         raise FormatError(f"{data.hex(' ')} is no name (N1)")
     return text
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from objref.container import format as f
 from objref.container.digest import StreamDigest
+from objref.container.encoding import encode_name
 from objref.errors import FormatError, IntegrityError
 from objref.native import layout as n
 from objref.native.edges import EdgePayloads
@@ -101,7 +102,7 @@ class NativeWriter:
             return
         yield from self._flush()
         found = [self._container.sections[section] for section in sections]
-        entries = [n.STRAND.pack(self._strands[s.id], s.role, _bulk(s), 0, f.encode_name(s.name)) for s in found]
+        entries = [n.STRAND.pack(self._strands[s.id], s.role, _bulk(s), 0, encode_name(s.name)) for s in found]
         step = n.BODY_MAX // n.STRAND.size
         for at in range(0, len(entries), step):
             yield from self._frames.frame(n.STRANDS, [b"".join(entries[at : at + step])])

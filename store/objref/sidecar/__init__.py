@@ -4,6 +4,7 @@ layout    the ending of a sidecar, byte by byte
 spliced   head ‖ FILE ‖ rest as one source
 joined    what they are together: a container whose keys are in a tree
 checked   the tree, handed to LMDB only after its checks were compared
+parts     the same piece by piece, for who needs only a few
 checking  the same, read although it is damaged, for `objref verify`
 reader    a stream with its sidecar: what an image asks of a file
 opening   finding the sidecar of a stream, and saying why there is none

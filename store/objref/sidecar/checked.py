@@ -10,8 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import suppress
 
 from xxhash import xxh3_64_intdigest as xxh3
 
@@ -20,6 +18,11 @@ from objref.errors import FormatError, IntegrityError, LimitError, SourceError
 from objref.limits import Limits
 from objref.sidecar.layout import CHECKED, CHECKED_LOG2
 from objref.sidecar.mounts import remote_type
+
+TYPE_CHECKING = False
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["check_tree", "damaged_parts"]
 
@@ -88,8 +91,7 @@ def _sealed(parts: Iterator[bytes], name: str) -> int:
                     view = view[os.write(fd, view) :]
             fcntl.fcntl(fd, _number("F_ADD_SEALS"), sum(map(_number, SEALS)))
         except BaseException:
-            with suppress(OSError):
-                os.close(fd)
+            os.close(fd)
             raise
     except OSError as error:
         if isinstance(error, SourceError):

@@ -9,6 +9,7 @@ from itertools import pairwise
 from objref.container import format as f
 from objref.container.checking import NOTHING, Bytes, Depth, check_container
 from objref.container.checking.opened import Checked
+from objref.container.decoding import decode_footer
 from objref.container.source import PreadSource, Source, open_path
 from objref.errors import FormatError, IntegrityError, UnsupportedError
 from objref.findings import Findings
@@ -89,7 +90,7 @@ def _by_footer(source: PreadSource) -> Ending | None:
     at = source.length - ENDING.size - f.FOOTER.size
     try:
         data = bytes(source.read(at, f.FOOTER.size)) if at > 0 else b""
-        footer = f.decode_footer(data, f.FOOTER.unpack(data)[FILE_LENGTH] if len(data) == f.FOOTER.size else 0)
+        footer = decode_footer(data, f.FOOTER.unpack(data)[FILE_LENGTH] if len(data) == f.FOOTER.size else 0)
     except FormatError:
         return None
     rest = footer.file_length - HEAD - footer.stream_length

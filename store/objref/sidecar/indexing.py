@@ -12,7 +12,7 @@ from objref.container import format as f
 from objref.container.output import Output
 from objref.container.source import open_path
 from objref.dialects import events as ev
-from objref.dialects.registry import is_known
+from objref.dialects.registry import expected, is_known
 from objref.errors import FormatError, SourceError, UsageError
 from objref.importer import Partial, Report, check_partial, collect
 from objref.limits import DEFAULT, Limits
@@ -56,7 +56,11 @@ def index_file(
         with (
             Output(beside(name), replace=replace) as output,
             open_source(
-                file, on_cut=lambda text: noticed.append(ev.Note(ev.CUT, "", text)), known=is_known, limits=limits
+                file,
+                on_cut=lambda text: noticed.append(ev.Note(ev.CUT, "", text)),
+                known=is_known,
+                expected=expected(),
+                limits=limits,
             ) as stream,
         ):
             _refuse_compressed(name, stream)

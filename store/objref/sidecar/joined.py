@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-import threading
-from typing import Any
+from _thread import allocate_lock
 
 from objref.container import format as f
 from objref.container.reader import Container
 from objref.errors import FormatError, IntegrityError, UsageError
 from objref.limits import DEFAULT, Limits
-from objref.sidecar.checked import check_tree
 from objref.sidecar.layout import HEAD, STREAM
 from objref.sidecar.spliced import SplicedSource
 from objref_index import FORM_BYTES, Column, NumberTable
 from objref_index.columns import cast
 from objref_index.tree.keys import TreeKeys
-from objref_index.tree.opened import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from objref_index.tree.opened import Tree
+    from objref_index.tree.walked import Sparing
 
 __all__ = ["Joined"]
 
@@ -31,7 +35,7 @@ class Joined(Container):
         self._file, self._beside, self._ending = source.file, source.beside, source.ending
         self._tree: Tree | None = None
         self._fd = -1
-        self._opening = threading.Lock()
+        self._opening = allocate_lock()
         super().__init__(source, limits, *more)
 
     def _advice(self) -> str:
@@ -58,12 +62,20 @@ class Joined(Container):
                 self._tree = self._open_tree()
             return self._tree
 
+    def asked_tree(self) -> Tree | Sparing:
+        """What is asked about keys."""
+        return self.tree
+
     def _open_tree(self) -> Tree:
+        from objref.sidecar.checked import check_tree
+
         length = self._ending.tree
         try:
             self._fd = check_tree(self._beside, length, self.tree_checks(), self.limits)
         except IntegrityError as error:
             raise IntegrityError(f"{error}; {self._advice()}") from None
+        from objref_index.tree.opened import Tree
+
         tree = Tree(f"/proc/self/fd/{self._fd}", length, self._damaged)
         self._check_count(tree.count)
         return tree
@@ -94,7 +106,7 @@ class Joined(Container):
             )
         if by_rank is None and not shape.run and space.keys:
             raise FormatError(f"space {space.name}: table ordinal keys is missing (S11)")
-        return TreeKeys(self.tree, space.number, shape, ordinals, by_rank, self._damaged)
+        return TreeKeys(self.asked_tree(), space.number, shape, ordinals, by_rank, self._damaged)
 
     def key_columns(self, space: f.SpaceEntry) -> dict[str, Column]:
         """The tables of a space, by name."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import struct
 import sys
-from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.container import format as f
 from objref.errors import FormatError, IntegrityError, TruncatedError, UnsupportedError
+from objref_index.named import NamedTuple
 
 __all__ = ["CHECKED", "CHECKED_LOG2", "ENDING", "HEAD", "STREAM", "SUFFIX", "Ending", "block_log2", "decode", "encode"]
 

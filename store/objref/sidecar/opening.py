@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from objref.container import format as f
+from objref.container.decoding import check_superblock
 from objref.container.source import PreadSource, Source, open_path
 from objref.errors import FormatError, SourceError
 from objref.limits import Limits
@@ -42,7 +43,7 @@ def open_beside(path: str | os.PathLike[str], file: Source, limits: Limits) -> S
 
 def _not_indexed(path: str, file: Source) -> FormatError:
     try:
-        f.check_superblock(bytes(file.read(0, min(f.SUPERBLOCK.size, file.length))), path)
+        check_superblock(bytes(file.read(0, min(f.SUPERBLOCK.size, file.length))), path)
     except FormatError as error:
         return FormatError(f"{error}; and it has no index: run `objref index {path}`, or `objref import`")
     raise SourceError(f"{path}: changed while it was opened")

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
-from typing import Any
 
 from objref.container import format as f
 from objref.container.source import CountedSource, MapSource, PreadSource, Source
 from objref.errors import FormatError, IntegrityError, ObjrefError
 from objref.limits import DEFAULT, Limits
 from objref.sidecar.joined import Joined
-from objref.sidecar.layout import ENDING, HEAD, STREAM, Ending, decode
+from objref.sidecar.layout import CHECKED, ENDING, HEAD, STREAM, Ending, decode
+from objref.sidecar.parts import Parts
 from objref.sidecar.spliced import SplicedSource
 from objref_index import KeyTable
 from objref_index.tree.keys import TreeKeys
 from objref_index.tree.layout import KEY, SPACE, VALUE
+from objref_index.tree.walked import Sparing, Walked, can_walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from objref_index.tree.opened import Tree
 
 __all__ = ["Sidecar"]
 
@@ -110,6 +117,17 @@ class Sidecar(Joined):
             raise self._unusable(error) from None
 
     # -- keys ----------------------------------------------------------------------------------------------
+
+    def asked_tree(self) -> Tree | Sparing:
+        """The tree; walked for the first questions of who reads with pread, who may have but one: LMDB wants all of it
+        compared."""
+        ending = self._ending
+        if self._tree is not None or isinstance(self._file, MapSource) or ending.page_size > CHECKED or not can_walk():
+            return self.tree
+        parts = Parts(self._beside, ending.tree, self.tree_checks(), self._damaged)
+        walked = Walked(ending.tree, ending.page_size, parts.read, self._damaged)
+        self._check_count(walked.count)
+        return Sparing(walked, lambda: self.tree)
 
     def quick(self, space: f.SpaceEntry, keys: KeyTable) -> Callable[[Any], bytes | None] | None:
         """From a key through the tree into the map of FILE: for objects in one place, no longer than a block, whose

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from objref.container import format as f
 from objref.container.checking.opened import Checked
+from objref.container.decoding import decode_arrays, decode_trailer
+from objref.container.encoding import encode_directory
 from objref.container.source import Source
 from objref.errors import FormatError
 from objref.findings import Findings
@@ -37,8 +39,8 @@ class Torn(Checked):
             last.offset, 0, 0, last.digest, last.stream_to, 0, 0, self.source.length, len(self._trailers), last.check
         )
         groups = [f.GROUP_ENTRY.pack(t.offset, t.check, t.stream_to) for t in self._trailers]
-        self._directory = memoryview(f.encode_directory({f.GROUPS: groups}))
-        self._arrays = f.decode_arrays(self._directory)
+        self._directory = memoryview(encode_directory({f.GROUPS: groups}))
+        self._arrays = decode_arrays(self._directory)
 
     def _by_trailers(self) -> dict[int, f.Section]:
         """Sections as the pieces of the groups tell of them."""
@@ -75,6 +77,6 @@ def _trailers(source: Source) -> Iterator[f.Trailer]:
             offset = start + at
             if offset + f.TRAILER.size <= source.length:
                 try:
-                    yield f.decode_trailer(bytes(source.read(offset, f.TRAILER.size)), offset)
+                    yield decode_trailer(bytes(source.read(offset, f.TRAILER.size)), offset)
                 except FormatError:  # these eight bytes may stand anywhere
                     continue

@@ -16,7 +16,7 @@ from objref.dialects.criu.kinds import KIND, KINDS, ROLES, parse_name
 from objref.dialects.criu.member import File, Member, Numbering, PagesFile
 from objref.dialects.criu.pagemap import PagemapFile
 from objref.dialects.criu.state import LayerState
-from objref.dialects.events import CUT, Event, Note, Run, Whole
+from objref.dialects.events import CUT, NOTHING, Event, Note, Run, Whole
 from objref.errors import TruncatedError
 from objref.limits import DEFAULT, Limits
 
@@ -63,7 +63,7 @@ class CriuSplitter:
                 "trailing", "", f"data after the end of the archive at {self._tar.stray_at}: kept, not looked into"
             )
         if not any(folder.has_images for folder in self._folders.values()):
-            yield Note("no-images", "", "no CRIU image files in this stream")
+            yield Note(NOTHING, "", "no CRIU image files (inventory.img, pstree.img, core-1.img and so on) in it")
         yield from finish_folders(list(self._folders.values()), self._numbering)
 
     def _take(self, event: tar.Event) -> Iterator[Event]:

@@ -21,6 +21,7 @@ from objref.dialects.linux_cr.numbering import CONVERTIBLE, starts_stream
 if TYPE_CHECKING:
     from objref.dialects.dialect import Converter
     from objref.dialects.events import Splitter
+    from objref.image import Image
     from objref.limits import Limits
     from objref.object import Object
 
@@ -55,6 +56,22 @@ def _converter(target: str, source: str | None, limits: Limits) -> Converter:
     return LinuxCrConverter(target, source, limits)
 
 
+def _about(image: Image) -> dict[str, str]:
+    from objref.dialects.linux_cr.about import about
+
+    return about(image)
+
+
 DIALECT = Dialect(
-    "linux-cr", KINDS, ROLES, starts_stream, _splitter, _decodes, _decode, _brief, CONVERTIBLE, _converter
+    "linux-cr",
+    KINDS,
+    ROLES,
+    starts_stream,
+    _splitter,
+    _decodes,
+    _decode,
+    _brief,
+    CONVERTIBLE,
+    _converter,
+    about=_about,
 )
