@@ -61,15 +61,17 @@ class Paint:
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[int], None] | None]:
-    """A bar on standard error while it is a terminal; None otherwise. `total` in bytes, None when unknown."""
+def progress(what: str, total: int | None, unit: str = "bytes") -> Iterator[Callable[[int], None] | None]:
+    """A bar on standard error while it is a terminal; None otherwise. `total` in bytes (or in what `unit` says), None
+    when unknown."""
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    done = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (TextColumn(f"{{task.completed}} {unit}"),)
+    columns = (TextColumn("{task.description}"), BarColumn(), *done)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=total)
         yield lambda done: bars.update(task, completed=done)

@@ -12,6 +12,7 @@ from objref.dialects.events import Kind, Role, Splitter
 from objref.limits import Limits
 
 if TYPE_CHECKING:
+    from objref.dialects.checks import Checks
     from objref.dialects.plan import Plan, Request
     from objref.image import Image
     from objref.object import Object
@@ -53,3 +54,5 @@ class Dialect(NamedTuple):
     """(target, source) layouts; source None: what the stream tells."""
     extract: Callable[[Image, Request], Plan] | None = None
     """Plans a smaller image with just what some objects need; None where nobody could use one."""
+    checks: Callable[[], Checks] | None = None
+    """What is looked at to tell whether an image makes sense, and what it means; None where nobody knows."""

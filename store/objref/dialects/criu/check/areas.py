@@ -1,0 +1,69 @@
+"""Areas of memory, and the shared segments that they map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from objref.dialects.checks import Found
+from objref.dialects.criu.check.layer import Layer, layers_of
+
+if TYPE_CHECKING:
+    from objref.dialects.checks import Tick
+    from objref.image import Image
+
+__all__ = ["areas_of", "look_at_areas"]
+
+REGULAR, ANON_SHARED, SYSVIPC = 1 << 0, 1 << 8, 1 << 10
+PAGE = 4096
+
+
+def look_at_areas(image: Image, tick: Tick) -> Iterator[Found]:
+    """Areas are sorted and do not overlap; their segments are there."""
+    for layer in layers_of(image, tick):
+        segments = _system_v(layer)
+        for pid, mm in layer.each("mm"):
+            areas = areas_of(layer, pid, mm)
+            where = layer.name("mm", pid)
+            if not areas:
+                yield Found("no-areas", where, "has no areas of memory")
+            yield from _sorted(where, areas)
+            yield from _segments(layer, where, areas, segments)
+
+
+def areas_of(layer: Layer, pid: int, mm: Any) -> list[Any]:
+    """In old dumps they are in a file of their own."""
+    if mm.vmas or not layer.has("vma"):
+        return list(mm.vmas)
+    space = layer.image.space("vma", layer.number)
+    areas = []
+    while pid << 32 | len(areas) in space:
+        areas.append(layer.message("vma", pid << 32 | len(areas)))
+    return areas
+
+
+def _sorted(where: str, areas: list[Any]) -> Iterator[Found]:
+    last = 0
+    for area in areas:
+        text = f"area {area.start:#x}…{area.end:#x} "
+        if area.start >= area.end or area.start % PAGE or area.end % PAGE:
+            yield Found("area", where, text + "is not one of whole pages")
+        elif area.start < last:
+            yield Found("area", where, text + f"begins before the one before it ends, at {last:#x}")
+        last = max(last, area.end)
+
+
+def _system_v(layer: Layer) -> set[int]:
+    """Segments that an image of System V IPC has."""
+    return {key & 0xFFFFFFFF for key in layer.keys("ipcns-shm")}
+
+
+def _segments(layer: Layer, where: str, areas: list[Any], system_v: set[int]) -> Iterator[Found]:
+    lost = {}
+    for area in areas:
+        if area.status & REGULAR and area.status & (ANON_SHARED | SYSVIPC) and not layer.has("shmem", area.shmid):
+            if not (area.status & SYSVIPC and area.shmid in system_v):
+                lost.setdefault(area.shmid, area)
+    for shmid, area in lost.items():
+        text = f"area {area.start:#x}…{area.end:#x} maps {layer.name('shmem', shmid)}, which is not in the image"
+        yield Found("segment", where, text)

@@ -1,0 +1,79 @@
+"""Open files: what they say they are, who holds them, what belongs to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from objref.dialects.checks import Found
+from objref.dialects.criu.check.layer import Layer, layers_of
+
+if TYPE_CHECKING:
+    from objref.dialects.checks import Tick
+    from objref.image import Image
+
+__all__ = ["look_at_descriptors", "look_at_files"]
+
+FIELDS = {
+    1: "reg", 2: "pipe", 3: "fifo", 4: "isk", 5: "usk", 6: "efd", 7: "epfd", 8: "ify", 9: "sgfd", 10: "psk",
+    11: "tty", 12: "ffy", 13: "nlsk", 14: "nsf", 15: "tunf", 16: "ext", 17: "tfd", 18: "memfd", 19: "bpf",
+    20: "pidfd",
+}  # fmt: skip
+"""file_entry.type -> the field that holds such a file."""
+MADE = (2, 5, 11)
+"""Types that CRIU makes whether somebody holds them or not: pipes, unix sockets, terminals."""
+UNIX, INET = 5, 4
+HOLDERS = ("file", "in-flight", "mapping")
+TCP = 6
+CONNECTED = (1, 2, 4, 5, 8, 9, 11)
+"""Socket states in which a tcp-stream image is written: established, and all on the way in or out of it."""
+
+
+def look_at_files(image: Image, tick: Tick) -> Iterator[Found]:
+    """Each entry of files.img."""
+    for layer in layers_of(image, tick):
+        closed = bool(layer.inventory is not None and layer.inventory.tcp_close)
+        for number, file in layer.each("file"):
+            where = layer.name("file", number)
+            reason = _wrong(number, file)
+            if reason:
+                yield Found("file", where, reason)
+                continue
+            if file.type in MADE and _needs_holder(file) and not layer.held("file", number, *HOLDERS):
+                yield Found("unheld", where, f"no task has this {FIELDS[file.type]} open")
+            if file.type == INET and not closed and _is_connected(file.isk):
+                if not layer.has("tcp-stream", file.isk.ino):
+                    text = f"a TCP connection, without {layer.name('tcp-stream', file.isk.ino)}"
+                    yield Found("no-tcp-stream", where, text)
+
+
+def _wrong(number: int, file: Any) -> str:
+    field = FIELDS.get(file.type)
+    if field is None:  # of a newer CRIU
+        return ""
+    if not file.HasField(field):
+        return f"says type {file.type} and has no {field}"
+    inner = getattr(file, field).id
+    return f"has a {field} with id {inner} inside" if inner != number else ""
+
+
+def _needs_holder(file: Any) -> bool:
+    """Not so sockets that CRIU made up, and those outside of the dump."""
+    return file.type != UNIX or not file.usk.uflags
+
+
+def _is_connected(socket: Any) -> bool:
+    return socket.proto == TCP and socket.state in CONNECTED
+
+
+def look_at_descriptors(image: Image, tick: Tick) -> Iterator[Found]:
+    """Descriptors and open files name the same type."""
+    for layer in layers_of(image, tick):
+        if not layer.has("file"):
+            continue
+        types = {number: file.type for number, file in layer.each("file")} if layer.has("fd") else {}
+        for key, fd in layer.each("fd"):
+            kind = types.get(fd.id, fd.type)
+            if kind != fd.type:
+                text = f"says that {layer.name('file', fd.id)} is of type {fd.type}, it is of {kind}"
+                yield Found("file-type", layer.name("fd", key), text)

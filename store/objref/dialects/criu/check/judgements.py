@@ -1,0 +1,125 @@
+"""What it means for `criu restore` that something was found in a CRIU image (docs/check.md has the same tables).
+
+Sources: CRIU 4.2's restore code, and restores of broken images with CRIU 4.1.1 (tests/real/test_check.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from objref.dialects.checks import Judgement, error, note, warning
+
+__all__ = ["FINDINGS", "LOST", "LOST_OTHERWISE", "NOTES"]
+
+INCOMPLETE = "the copy of the dump is incomplete: copy it again, or dump again"
+MIXED = "files of several dumps are in one folder: restore each from a folder of its own"
+
+FINDINGS: Mapping[str, Judgement] = {
+    "no-inventory": error("criu restore opens it first, and ends: " + INCOMPLETE),
+    "too-old": error("criu restore refuses images of such a version: restore with the CRIU that made them"),
+    "no-pstree": error("criu restore does not know which tasks there are: " + INCOMPLETE),
+    "pre-dump": warning("only memory was dumped: restored is the dump that was made on top of it"),
+    "magic": error("criu restore ends at this file (\"Magic doesn't match\"): " + MIXED),
+    "no-root": error("criu restore finds no task to begin with: pstree.img is damaged"),
+    "two-roots": error('criu restore ends ("Parent missed on non-root task"): pstree.img is damaged'),
+    "loop": error("criu restore finds no parent to fork them from: pstree.img is damaged"),
+    "order": error('criu restore ends ("Can\'t find a parent"): pstree.img has children before their parents'),
+    "threads": error("criu restore ends, two threads have one id: pstree.img is damaged"),
+    "session": error('criu restore ends ("Can\'t find a session leader"): objref extract can make it restorable'),
+    "shell-job": note("criu restore needs --shell-job"),
+    "core": error("criu restore ends, this file is not that of a task: " + MIXED),
+    "machine": error("criu restore ends, registers of several machines: " + MIXED),
+    "stale": warning("criu restore ignores it: probably left over from an earlier dump in the same folder"),
+    "area": error("memory of the task is put where something else is: its image is damaged"),
+    "segment": error('criu restore ends ("Can\'t restore shmem content"): ' + INCOMPLETE),
+    "no-areas": error("a task without memory cannot run: its image is damaged"),
+    "page-order": error("criu restore fills the wrong pages, or ends: the page map is damaged"),
+    "outside-areas": error('criu restore ends ("Page entry address outside of VMA"): ' + MIXED),
+    "pages-short": error('criu restore ends ("Can\'t read mapping page"): the pages file is cut, copy it again'),
+    "pages-long": error("the pages are those of another page map, and memory comes out wrong: " + MIXED),
+    "pages-shared": error("one of them has the memory of another: " + MIXED),
+    "newer": warning("made by a newer CRIU: its memory was not looked at"),
+    "lazy": warning("criu restore needs --lazy-pages, and the page server that still has them"),
+    "older-is-newer": warning("the clock of the older layer is ahead: its pages may be those of another process"),
+    "file": error("criu restore ends, the open file is not what it says: files.img is damaged"),
+    "file-type": error('criu restore ends ("No file for fd"): ' + MIXED),
+    "unheld": error("CRIU crashes (\"Empty list on file desc\"): whatever made files.img left too much in it"),
+    "no-tcp-stream": error("criu restore ends, it has no state of the connection: " + INCOMPLETE),
+    "namespace-part": error("criu restore ends, it cannot make the namespace: " + INCOMPLETE),
+}
+"""What the looks find."""
+
+NOTES: Mapping[str, Judgement | None] = {
+    "cut": error("the rest is missing: import again from a whole source"),
+    "truncated": error("criu restore ends at this file, or misses what it held: " + INCOMPLETE),
+    "oversized": error("criu restore ends at this file: it is damaged"),
+    "unparsed": error("criu restore ends at this file: it is damaged"),
+    "foreign": None,  # see the findings magic and newer
+    "holes": warning("it was not looked into: copy the dump without making it sparse"),
+    "pages-size": None,  # see pages-short and pages-long
+    "page-map": None,  # see page-order
+    "parent": error("pages that did not change since the pre-dump are missing: bring all folders of the chain"),
+    "claimed-twice": error("criu restore ends, or takes one and forgets the other: two objects have one id"),
+    "claimed-twice stats": None,  # stats-dump and stats-restore
+    "link": note("the objects are those of the file that it leads to"),
+    "folders": warning("the rest was not looked into: split the archive"),
+    "no-images": error("there is nothing to restore: this is no image of CRIU"),
+    "trailing": note("it is kept, and CRIU does not see it"),
+    "skipped": note("it is not part of the image"),
+}
+
+NO_FILE = 'criu restore ends ("No file for fd", "No entry for reg-file-ID"): files.img is incomplete'
+NO_IMAGE = "criu restore ends, the task cannot be made without it: " + INCOMPLETE
+LOST: Mapping[str, Judgement | None] = {
+    "parent": error('criu restore ends ("Can\'t find a parent"): pstree.img is incomplete'),
+    "core": error(NO_IMAGE),
+    "thread": error(NO_IMAGE),
+    "ids": error(NO_IMAGE),
+    "mm": error(NO_IMAGE),
+    "fs": error(NO_IMAGE),
+    "pagemap": error(NO_IMAGE),
+    "fdtable": error("criu restore gives the task no open files, or ends: " + INCOMPLETE),
+    "pages": error("criu restore ends, memory is missing: " + INCOMPLETE),
+    "older": None,  # the import's note parent tells which pages
+    "file": error(NO_FILE),
+    "exe": error(NO_FILE),
+    "cwd": error(NO_FILE),
+    "root": error(NO_FILE),
+    "mapping": error(NO_FILE),
+    "regular": error("criu restore ends, the file has no path: files.img is incomplete"),
+    "segment": error('criu restore ends ("Can\'t restore shmem content"): ' + INCOMPLETE),
+    "mm segment": None,  # see areas: System V segments are elsewhere
+    "vma segment": None,
+    "inode": error("CRIU crashes: memfd.img is missing or incomplete"),
+    "map": error("criu restore ends, the contents of the BPF map are missing: " + INCOMPLETE),
+    "tty": error("criu restore ends, the terminal is unknown: tty-info.img is missing or incomplete"),
+    "other-end": note("the other end of the terminal was outside: restored, it is hung up, or that of --shell-job"),
+    "peer": error('criu restore ends ("Peer unresolved"): files.img is incomplete, or the socket is external'),
+    "netdev peer": note("the other end of the device is outside: it is made by who restores (--external)"),
+    "device": error("criu restore ends, the device has no master: the netdev image is incomplete"),
+    "peer-namespace": note("a network namespace outside of the dump"),
+    "watches": error('criu restore ends ("epoll: Can\'t add event"): the descriptor is missing'),
+    "target": error("criu restore ends, the process of the pidfd is not in the dump"),
+    "in-flight": error("criu restore ends, a file that was being sent is missing: files.img is incomplete"),
+    "receiver": warning("criu restore loses these bytes: their socket is not in the dump"),
+    "data": warning("criu restore loses these bytes: their terminal is not in the dump"),
+    "watcher": warning("criu restore ignores it: who watches is not in the dump"),
+    "remapped": warning("criu restore ignores it: the deleted file is not open in this dump"),
+    "replacement": error('criu restore ends ("Can\'t open file"): the content of a deleted file is missing'),
+    "replacement task": None,  # a process that had ended: CRIU makes a helper
+    "holder": warning("criu restore ignores it: the lock's task is not in the dump"),
+    "lock fd": error("criu restore ends, the lock's descriptor is missing"),
+    "notify": error("criu restore ends, the timer's thread is missing: " + INCOMPLETE),
+    "namespace": error("criu restore ends, the namespace cannot be made: " + INCOMPLETE),
+    "cgroup-set": error("criu restore ends, the cgroup is unknown: cgroup.img is missing or of another dump"),
+    "seccomp-filter": error("criu restore ends, the filter is unknown: seccomp.img is missing or incomplete"),
+    "previous": error("criu restore ends, the chain of filters is broken: seccomp.img is damaged"),
+}
+"""By "role kind" of what is missing, "kind role" of what refers, or role."""
+
+LOST_OTHERWISE: Mapping[str, Judgement | None] = {
+    "H": error("criu restore needs it: " + INCOMPLETE),
+    "K": error("criu restore needs it: " + INCOMPLETE),
+    "O": warning("what belongs together is not all there: " + INCOMPLETE),
+    "S": None,
+}

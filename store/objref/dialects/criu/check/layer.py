@@ -1,0 +1,96 @@
+"""One folder of image files, as the looks of a check read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from objref.dialects.criu.kinds import KIND, KINDS, MESSAGES
+from objref.dialects.criu.show_message import parse
+from objref.names import format_objref
+from objref_index.objects import LISTED
+
+if TYPE_CHECKING:
+    from objref.dialects.checks import Tick
+    from objref.image import Image
+
+__all__ = ["DEAD", "Layer", "layers_of"]
+
+DEAD = (2, 6)
+"""core.tc.task_state of zombies: they have a core and nothing else."""
+OF_A_DUMP = ("task", "core", "ids", "mm", "fs", "file", "fdtable")
+"""Kinds of which a pre-dump has none."""
+
+
+class Layer:
+    """The objects of one layer, read one by one."""
+
+    def __init__(self, image: Image, number: int, tick: Tick) -> None:
+        self.image = image
+        self.number = number
+        self.folder = image.layers[number] if number < len(image.layers) else ""
+        self._tick = tick
+        self._kinds = {name for layer, name in image.spaces() if layer == number}
+
+    def has(self, kind: str, key: int | None = None) -> bool:
+        """Whether there are objects of a kind; with a key, whether that one is there."""
+        return kind in self._kinds and (key is None or key in self.image.space(kind, self.number))
+
+    def keys(self, kind: str) -> Iterator[int]:
+        """Their keys, ascending."""
+        if kind in self._kinds:
+            for key in self.image.space(kind, self.number):
+                self._tick()
+                yield key
+
+    def each(self, kind: str) -> Iterator[tuple[int, Any]]:
+        """Key and message of each."""
+        for key in self.keys(kind):
+            yield key, self.message(kind, key)
+
+    def message(self, kind: str, key: int) -> Any:
+        """The message of an object that is there; of one with a payload, without it."""
+        found = self.image.space(kind, self.number).object(key)
+        data = b"" if not found.size else found.parts[0] if found.row.section == LISTED else found.bytes
+        return parse(MESSAGES[kind], data)
+
+    def get(self, kind: str, key: int) -> Any:
+        """The message, or None."""
+        return self.message(kind, key) if self.has(kind, key) else None
+
+    def ordinal(self, kind: str, key: int) -> int:
+        """Where in the stream an object that is there was announced."""
+        return self.image.space(kind, self.number).ordinal(key)
+
+    def held(self, kind: str, key: int, *roles: str) -> int:
+        """How many references of these roles lead to an object (to any object with that key)."""
+        numbers = [role.id for role in self.image.container.roles if role.name in roles]
+        ordinal = self.ordinal(kind, key)
+        return sum(edge.role in numbers for edge in self.image.reference_table.to(ordinal))
+
+    def name(self, kind: str, key: int) -> str:
+        """The objref of a key, whether there is such an object or not."""
+        return format_objref(self.number, kind, key, KINDS[KIND[kind]].form)
+
+    def file(self, base: str) -> str:
+        """The path of an image file in the source."""
+        return f"{self.folder}/{base}" if self.folder else base
+
+    @property
+    def inventory(self) -> Any:
+        """What inventory.img says; None without one."""
+        return self.get("inventory", 0)
+
+    @property
+    def is_dump(self) -> bool:
+        """Whether it is more than a pre-dump: it has tasks, or says that it should."""
+        if any(map(self.has, OF_A_DUMP)):
+            return True
+        inventory = self.inventory
+        return inventory is not None and inventory.img_version > 0
+
+
+def layers_of(image: Image, tick: Tick) -> list[Layer]:
+    """All layers that have objects, newest first."""
+    numbers = sorted({layer for layer, name in image.spaces() if name != "member"})
+    return [Layer(image, number, tick) for number in numbers]

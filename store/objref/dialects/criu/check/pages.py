@@ -1,0 +1,128 @@
+"""Page maps: against themselves, the areas of their task, and their pages files."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from objref.dialects.checks import Found
+from objref.dialects.criu.check.areas import areas_of
+from objref.dialects.criu.check.layer import Layer, layers_of
+from objref.dialects.criu.kinds import FILES, ImageName
+from objref.dialects.criu.member import Member, Numbering
+from objref.dialects.criu.memory import DEFAULT_PAGE, PRESENT
+from objref.dialects.criu.pagemap import Pagemap, PagemapFile
+from objref.dialects.criu.state import LayerState
+
+if TYPE_CHECKING:
+    from objref.dialects.checks import Tick
+    from objref.image import Image
+    from objref.object import Object
+
+__all__ = ["look_at_pages"]
+
+LAZY = 2
+AT_PAGESZ = 6
+PAGE_SIZES = (1 << 12, 1 << 14, 1 << 16)
+TOP = 1 << 64
+Range = tuple[int, int]
+
+
+def look_at_pages(image: Image, tick: Tick) -> Iterator[Found]:
+    """All page maps, and pages files that several of them claim."""
+    page = 0
+    for layer in layers_of(image, tick):
+        page = _page_size(layer) or page  # pre-dumps do not say it, and are of the same machine
+        claimed: dict[int, str] = {}
+        for kind in ("pagemap", "pagemap-shmem"):
+            for key in layer.keys(kind):
+                where = layer.name(kind, key)
+                file = _read(image.space(kind, layer.number).object(key))
+                if file.foreign:
+                    yield Found("newer", where, "has entries with fields that are not known")
+                elif file.pagemap is not None:  # else its file has a note, or another magic
+                    yield from _one(layer, where, file.pagemap, _areas(layer, kind, key), page)
+                    if claimed.setdefault(file.pagemap.pages_id, where) != where:
+                        other = claimed[file.pagemap.pages_id]
+                        text = f"pages-{file.pagemap.pages_id}.img is also that of {other}"
+                        yield Found("pages-shared", where, text, (where, other))
+
+
+def _page_size(layer: Layer) -> int:
+    for _, mm in layer.each("mm"):
+        auxv = mm.mm_saved_auxv
+        size = dict(zip(auxv[::2], auxv[1::2], strict=False)).get(AT_PAGESZ, 0)
+        if size in PAGE_SIZES:
+            return int(size)
+    return 0
+
+
+def _read(found: Object) -> PagemapFile:
+    """Through the same splitter that imports use: 17 bytes an entry."""
+    member = Member(found.objref, 0, 1, found.size, None, found.size)
+    limits = found._image.container.limits
+    file = PagemapFile(member, Numbering(), ImageName(FILES["pagemap"], 0), LayerState(), limits)
+    for chunk in found.chunks():
+        for _ in file.feed(memoryview(chunk)):
+            pass  # what it says was said at the import
+    return file
+
+
+def _areas(layer: Layer, kind: str, key: int) -> list[Range] | None:
+    """Where pages may be, areas that touch as one; None: anywhere."""
+    mm = layer.get("mm", key) if kind == "pagemap" else None
+    if mm is None:
+        return None
+    joined: list[Range] = []
+    for start, stop in sorted((area.start, area.end) for area in areas_of(layer, key, mm)):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(stop, joined[-1][1])
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+# -- one page map -------------------------------------------------------------------------------------------
+
+
+def _one(layer: Layer, where: str, found: Pagemap, areas: list[Range] | None, page: int) -> Iterator[Found]:
+    present = sum(n for n, flags in zip(found.pages, found.flags, strict=True) if flags & PRESENT)
+    stored = layer.image.space("pages", layer.number).object(found.pages_id) if _stored(layer, found) else None
+    size = page or _guessed(stored, present)
+    yield from _entries(where, found, areas, size)
+    lazy = sum(n for n, flags in zip(found.pages, found.flags, strict=True) if flags & LAZY and not flags & PRESENT)
+    if lazy:
+        yield Found("lazy", where, f"{lazy} pages were left to a page server")
+    if stored is not None and stored.size != present * size:
+        what = "pages-short" if stored.size < present * size else "pages-long"
+        text = f"describes {present * size} bytes of pages, pages-{found.pages_id}.img has {stored.size}"
+        yield Found(what, where, text, (where, stored.objref))
+
+
+def _stored(layer: Layer, found: Pagemap) -> bool:
+    return layer.has("pages", found.pages_id)
+
+
+def _guessed(stored: Object | None, present: int) -> int:
+    """Of a dump without any mm: as the import has it (docs/criu.md, 4)."""
+    if stored is not None and present and stored.size // present in PAGE_SIZES and not stored.size % present:
+        return stored.size // present
+    return DEFAULT_PAGE
+
+
+def _entries(where: str, found: Pagemap, areas: list[Range] | None, page: int) -> Iterator[Found]:
+    last = 0
+    starts = [start for start, _ in areas or ()]
+    for at, pages in zip(found.vaddr, found.pages, strict=True):
+        stop = at + pages * page
+        text = f"entry {at:#x}…{stop:#x} "
+        if at % page or stop > TOP:
+            yield Found("page-order", where, text + f"is not one of whole pages of {page} bytes below the top")
+        elif at < last:
+            yield Found("page-order", where, text + f"begins before the one before it ends, at {last:#x}")
+        elif areas is not None and pages:
+            i = bisect_right(starts, at) - 1
+            if i < 0 or stop > areas[i][1]:
+                yield Found("outside-areas", where, text + "is not all in areas of the task's memory")
+        last = max(last, stop)
