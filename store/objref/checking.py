@@ -26,7 +26,7 @@ __all__ = ["CLAIMED", "DANGLING", "MOST", "check_image"]
 DANGLING = "dangling"
 """`what` of references to nothing."""
 CLAIMED = "claimed-twice"
-"""`what` of ids that several objects have; the import has a note of that name. Judged by it, or by "claimed-twice SPACE"."""
+"""`what` of ids that several objects have, as of the import's note. Judged by that, or by "claimed-twice SPACE"."""
 MOST = 100
 """Findings of one kind that are told one by one; further ones are counted."""
 CHUNK = 1 << 16
@@ -38,8 +38,8 @@ def check_image(image: Image, progress: Callable[[int], None] | None = None) -> 
 
     progress  called with the number of objects looked at (some more than once), now and then
 
-    Memory: some hundred bytes a task and 16 a memory area, a byte an object, and one object at a time; not more for all
-    that is wrong: of each `what` and meaning, MOST findings are told, and how many more there are (`where` is empty, and
+    Memory: some hundred bytes a task and an open file, a byte an object, and one object at a time; not more for all that
+    is wrong: of each `what` and meaning, MOST findings are told, and how many more there are (`where` is empty, and
     `affected` their number). Errors: FormatError and its kin where the image itself is damaged (see `verify_image`),
     UnsupportedError (a dialect that this version does not know).
     """
@@ -114,7 +114,7 @@ def _lost(image: Image, checks: Checks, tick: Tick) -> Iterator[Finding]:
         for reference in References(image, True, edges(image.reference_table, True, members, "nowhere")):
             tick()
             judgement = _judge(reference, checks)
-            if judgement is not None:
+            if judgement is not None and checks.matters(reference.source):
                 yield _reference(reference, judgement)
 
 

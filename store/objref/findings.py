@@ -23,8 +23,8 @@ class Finding(NamedTuple):
     """One thing that is wrong."""
 
     what: str
-    """A word. Of a verification: superblock, footer, directory, group, piece, layout, table, block, braid, page, digest,
-    keys, …; of a check: those of docs/check.md."""
+    """A word. Of a verification: superblock, footer, directory, group, piece, layout, table, block, braid, page,
+    digest, keys, …; of a check: those of docs/check.md."""
     where: str
     """The place: a section, a table, an offset, an objref."""
     text: str
@@ -36,8 +36,8 @@ class Finding(NamedTuple):
     affected: int = 0
     """How many objects this touches."""
     severity: Severity = "error"
-    """All that a verification finds is an error. Of a check: error, a restore fails or goes wrong; warning, perhaps; note,
-    something to know."""
+    """All that a verification finds is an error. Of a check: error, a restore fails or goes wrong; warning, perhaps;
+    note, something to know."""
     meaning: str = ""
     """Of a check: what it means for a restore, and what can be done."""
 

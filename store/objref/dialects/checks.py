@@ -1,7 +1,6 @@
 """Whether an image makes sense: what a dialect looks at, and what the things that it finds mean.
 
-Three things are judged: what the import noticed, references that lead to nothing, and what the dialect's own looks find.
-All names and meanings are tables (docs/check.md).
+Three things are judged: what the import noticed, references to nothing, and what the dialect's own looks find. All names and meanings are tables (docs/check.md).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from objref.findings import Severity
 
 if TYPE_CHECKING:
     from objref.image import Image
+    from objref.object import Object
 
 __all__ = ["Checks", "Found", "Judgement", "Look", "Tick", "error", "note", "warning"]
 
@@ -48,11 +48,13 @@ class Checks(NamedTuple):
     notes: Mapping[str, Judgement | None]
     """`what` of a note of the import → what it means; None: says nothing of the dump, or a look says it better."""
     lost: Mapping[str, Judgement | None]
-    """What a reference to nothing means: by "role kind" of what is missing, by "kind role" of what refers, or by role."""
+    """What a reference to nothing means: by "role kind" of what is missing, "kind role" of what refers, or role."""
     lost_otherwise: Mapping[str, Judgement | None]
     """The same by strength, for roles that are not in `lost`."""
     findings: Mapping[str, Judgement] = {}
     looks: tuple[Look, ...] = ()
+    matters: Callable[[Object], bool] = lambda _: True
+    """Whether a restore would look at an object at all: references of others to nothing are not told."""
 
 
 def error(meaning: str) -> Judgement:

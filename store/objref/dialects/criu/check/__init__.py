@@ -11,8 +11,9 @@ from __future__ import annotations
 from objref.dialects.checks import Checks
 from objref.dialects.criu.check.areas import look_at_areas
 from objref.dialects.criu.check.files import look_at_descriptors, look_at_files
-from objref.dialects.criu.check.folder import look_at_folders, look_at_magics
+from objref.dialects.criu.check.folder import look_at_folders, look_at_magics, look_at_parents
 from objref.dialects.criu.check.judgements import FINDINGS, LOST, LOST_OTHERWISE, NOTES
+from objref.dialects.criu.check.layer import matters
 from objref.dialects.criu.check.leftovers import look_for_leftovers
 from objref.dialects.criu.check.namespaces import look_at_namespaces
 from objref.dialects.criu.check.pages import look_at_pages
@@ -28,6 +29,7 @@ CHECKS = Checks(
     (
         look_at_folders,
         look_at_magics,
+        look_at_parents,
         look_at_tree,
         look_at_cores,
         look_at_namespaces,
@@ -37,4 +39,5 @@ CHECKS = Checks(
         look_at_pages,
         look_for_leftovers,
     ),
+    matters,
 )

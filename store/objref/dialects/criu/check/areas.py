@@ -23,6 +23,8 @@ def look_at_areas(image: Image, tick: Tick) -> Iterator[Found]:
     for layer in layers_of(image, tick):
         segments = _system_v(layer)
         for pid, mm in layer.each("mm"):
+            if not layer.matters("mm", pid):
+                continue
             areas = areas_of(layer, pid, mm)
             where = layer.name("mm", pid)
             if not areas:
@@ -36,21 +38,24 @@ def areas_of(layer: Layer, pid: int, mm: Any) -> list[Any]:
     if mm.vmas or not layer.has("vma"):
         return list(mm.vmas)
     space = layer.image.space("vma", layer.number)
-    areas = []
+    areas: list[Any] = []
     while pid << 32 | len(areas) in space:
         areas.append(layer.message("vma", pid << 32 | len(areas)))
     return areas
 
 
 def _sorted(where: str, areas: list[Any]) -> Iterator[Found]:
+    """The first that is wrong."""
     last = 0
     for area in areas:
         text = f"area {area.start:#x}…{area.end:#x} "
         if area.start >= area.end or area.start % PAGE or area.end % PAGE:
             yield Found("area", where, text + "is not one of whole pages")
-        elif area.start < last:
+            return
+        if area.start < last:
             yield Found("area", where, text + f"begins before the one before it ends, at {last:#x}")
-        last = max(last, area.end)
+            return
+        last = area.end
 
 
 def _system_v(layer: Layer) -> set[int]:
@@ -59,11 +64,12 @@ def _system_v(layer: Layer) -> set[int]:
 
 
 def _segments(layer: Layer, where: str, areas: list[Any], system_v: set[int]) -> Iterator[Found]:
-    lost = {}
+    lost: dict[int, Any] = {}
     for area in areas:
-        if area.status & REGULAR and area.status & (ANON_SHARED | SYSVIPC) and not layer.has("shmem", area.shmid):
-            if not (area.status & SYSVIPC and area.shmid in system_v):
-                lost.setdefault(area.shmid, area)
+        mapped = area.status & REGULAR and area.status & (ANON_SHARED | SYSVIPC)
+        elsewhere = area.status & SYSVIPC and area.shmid in system_v
+        if mapped and not elsewhere and not layer.has("shmem", area.shmid):
+            lost.setdefault(area.shmid, area)
     for shmid, area in lost.items():
         text = f"area {area.start:#x}…{area.end:#x} maps {layer.name('shmem', shmid)}, which is not in the image"
         yield Found("segment", where, text)

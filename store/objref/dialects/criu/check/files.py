@@ -22,7 +22,7 @@ FIELDS = {
 """file_entry.type -> the field that holds such a file."""
 MADE = (2, 5, 11)
 """Types that CRIU makes whether somebody holds them or not: pipes, unix sockets, terminals."""
-UNIX, INET = 5, 4
+INET, UNIX, EPOLL = 4, 5, 7
 HOLDERS = ("file", "in-flight", "mapping")
 TCP = 6
 CONNECTED = (1, 2, 4, 5, 8, 9, 11)
@@ -41,6 +41,8 @@ def look_at_files(image: Image, tick: Tick) -> Iterator[Found]:
                 continue
             if file.type in MADE and _needs_holder(file) and not layer.held("file", number, *HOLDERS):
                 yield Found("unheld", where, f"no task has this {FIELDS[file.type]} open")
+            if file.type == EPOLL:
+                yield from _watched(layer, number, file.epfd)
             if file.type == INET and not closed and _is_connected(file.isk):
                 if not layer.has("tcp-stream", file.isk.ino):
                     text = f"a TCP connection, without {layer.name('tcp-stream', file.isk.ino)}"
@@ -64,6 +66,22 @@ def _needs_holder(file: Any) -> bool:
 
 def _is_connected(socket: Any) -> bool:
     return socket.proto == TCP and socket.state in CONNECTED
+
+
+def _watched(layer: Layer, number: int, epoll: Any) -> Iterator[Found]:
+    """A descriptor that is watched may be closed in one table that the epoll is in, but not in all."""
+    role = [role.id for role in layer.image.container.roles if role.name == "file"]
+    space = layer.image.space("fd", layer.number) if layer.has("fd") else None
+    tables: set[int] = set()
+    for edge in layer.image.reference_table.to(layer.ordinal("file", number)):
+        claim = space.claim(edge.source) if space is not None and edge.role in role else None
+        tables |= {int(claim[0]) >> 32} if claim is not None else set()
+    lost = [t.tfd for t in epoll.tfd if not any(layer.has("fd", table << 32 | t.tfd) for table in tables)]
+    if tables and lost:
+        text = (
+            f"watches descriptors that are not in its table: {', '.join(map(str, lost[:5]))}{', …' * (len(lost) > 5)}"
+        )
+        yield Found("watches", layer.name("file", number), text)
 
 
 def look_at_descriptors(image: Image, tick: Tick) -> Iterator[Found]:

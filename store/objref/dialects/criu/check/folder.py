@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from objref.dialects.checks import Found
 from objref.dialects.criu.check.layer import Layer, layers_of
+from objref.dialects.criu.finish import BACK
 from objref.dialects.criu.items import LENGTH
 from objref.dialects.criu.kinds import COMMON_MAGIC, SERVICE_MAGIC, parse_name
 from objref.names import format_key
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from objref.dialects.checks import Tick
     from objref.image import Image
 
-__all__ = ["look_at_folders", "look_at_magics"]
+__all__ = ["look_at_folders", "look_at_magics", "look_at_parents"]
 
 NEWEST_VERSION = 2
 """CRTOOLS_IMAGES_V1_1: two magics at the start of each file but inventory.img. Version 1 has one."""
@@ -49,6 +50,15 @@ def _dump(layer: Layer) -> Iterator[Found]:
 def _pre_dump(layer: Layer) -> Iterator[Found]:
     if not layer.number and layer.has("pagemap"):
         yield Found("pre-dump", layer.file("inventory.img"), "the newest folder has page maps and no tasks")
+
+
+def look_at_parents(image: Image, tick: Tick) -> Iterator[Found]:
+    """What the import found out about older layers."""
+    for said in image.notes():
+        where, text = said.get("where", ""), said.get("text", "")
+        if said.get("what") == "parent":
+            link = "parent-circle" if BACK in text else "parent-link"
+            yield Found(link if where.rpartition("/")[2] == "parent" else "parent-pages", where, text)
 
 
 # -- how files begin ----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ FINDINGS: Mapping[str, Judgement] = {
     "too-old": error("criu restore refuses images of such a version: restore with the CRIU that made them"),
     "no-pstree": error("criu restore does not know which tasks there are: " + INCOMPLETE),
     "pre-dump": warning("only memory was dumped: restored is the dump that was made on top of it"),
-    "magic": error("criu restore ends at this file (\"Magic doesn't match\"): " + MIXED),
+    "magic": error('criu restore ends at this file ("Magic doesn\'t match"): ' + MIXED),
     "no-root": error("criu restore finds no task to begin with: pstree.img is damaged"),
     "two-roots": error('criu restore ends ("Parent missed on non-root task"): pstree.img is damaged'),
     "loop": error("criu restore finds no parent to fork them from: pstree.img is damaged"),
@@ -38,12 +38,17 @@ FINDINGS: Mapping[str, Judgement] = {
     "pages-short": error('criu restore ends ("Can\'t read mapping page"): the pages file is cut, copy it again'),
     "pages-long": error("the pages are those of another page map, and memory comes out wrong: " + MIXED),
     "pages-shared": error("one of them has the memory of another: " + MIXED),
+    "no-head": error("criu restore ends, it finds no pages for the task: the page map is damaged"),
+    "parent-link": warning("criu restore ends if older pages are needed: bring all folders of the chain"),
+    "parent-circle": error("criu restore never comes to an end of the chain: a parent link is wrong"),
+    "parent-pages": error("pages that did not change since the pre-dump are missing: bring all folders of the chain"),
     "newer": warning("made by a newer CRIU: its memory was not looked at"),
     "lazy": warning("criu restore needs --lazy-pages, and the page server that still has them"),
     "older-is-newer": warning("the clock of the older layer is ahead: its pages may be those of another process"),
     "file": error("criu restore ends, the open file is not what it says: files.img is damaged"),
     "file-type": error('criu restore ends ("No file for fd"): ' + MIXED),
-    "unheld": error("CRIU crashes (\"Empty list on file desc\"): whatever made files.img left too much in it"),
+    "unheld": error('CRIU crashes ("Empty list on file desc"): whatever made files.img left too much in it'),
+    "watches": error('criu restore ends ("epoll: Can\'t add event"): the table of descriptors is incomplete'),
     "no-tcp-stream": error("criu restore ends, it has no state of the connection: " + INCOMPLETE),
     "namespace-part": error("criu restore ends, it cannot make the namespace: " + INCOMPLETE),
 }
@@ -58,7 +63,7 @@ NOTES: Mapping[str, Judgement | None] = {
     "holes": warning("it was not looked into: copy the dump without making it sparse"),
     "pages-size": None,  # see pages-short and pages-long
     "page-map": None,  # see page-order
-    "parent": error("pages that did not change since the pre-dump are missing: bring all folders of the chain"),
+    "parent": None,  # see the findings parent-link, parent-circle, parent-pages
     "claimed-twice": error("criu restore ends, or takes one and forgets the other: two objects have one id"),
     "claimed-twice stats": None,  # stats-dump and stats-restore
     "link": note("the objects are those of the file that it leads to"),
@@ -80,7 +85,7 @@ LOST: Mapping[str, Judgement | None] = {
     "pagemap": error(NO_IMAGE),
     "fdtable": error("criu restore gives the task no open files, or ends: " + INCOMPLETE),
     "pages": error("criu restore ends, memory is missing: " + INCOMPLETE),
-    "older": None,  # the import's note parent tells which pages
+    "older": None,  # the finding parent-pages tells which pages
     "file": error(NO_FILE),
     "exe": error(NO_FILE),
     "cwd": error(NO_FILE),
@@ -98,7 +103,7 @@ LOST: Mapping[str, Judgement | None] = {
     "netdev peer": note("the other end of the device is outside: it is made by who restores (--external)"),
     "device": error("criu restore ends, the device has no master: the netdev image is incomplete"),
     "peer-namespace": note("a network namespace outside of the dump"),
-    "watches": error('criu restore ends ("epoll: Can\'t add event"): the descriptor is missing'),
+    "watches": None,  # see the finding of that name
     "target": error("criu restore ends, the process of the pidfd is not in the dump"),
     "in-flight": error("criu restore ends, a file that was being sent is missing: files.img is incomplete"),
     "receiver": warning("criu restore loses these bytes: their socket is not in the dump"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from objref.dialects.criu.kinds import KIND, KINDS, MESSAGES
@@ -13,11 +13,34 @@ from objref_index.objects import LISTED
 if TYPE_CHECKING:
     from objref.dialects.checks import Tick
     from objref.image import Image
+    from objref.object import Object
 
-__all__ = ["DEAD", "Layer", "layers_of"]
+__all__ = ["DEAD", "HOLDERS", "Layer", "layers_of", "matters"]
 
 DEAD = (2, 6)
 """core.tc.task_state of zombies: they have a core and nothing else."""
+HOLDERS: Mapping[str, tuple[str, ...]] = {
+    "core": ("core", "thread"),
+    "ids": ("ids",),
+    "mm": ("mm",),
+    "fs": ("fs",),
+    "pagemap": ("pagemap",),
+    "creds": ("creds",),
+    "fdtable": ("fdtable",),
+    "shmem": ("segment",),
+    "pages": ("pages",),
+    "ghost": ("replacement",),
+    "tcp-stream": ("stream",),
+    "pipe-data": ("data",),
+    "fifo-data": ("data",),
+    "memfd": ("inode",),
+    "bpfmap-data": ("map",),
+}
+"""Kind -> roles of references of which one must lead to it, or CRIU never looks at it."""
+BY_THEMSELVES = ("mem", "shmem")
+"""Kinds that are made of a page map and refer to it: that is not what it is there for."""
+THROUGH = {"fd": "fdtable", "pagemap-shmem": "shmem"}
+"""Kinds that matter if an object of another kind does, whose key is theirs (of a pair: its first half)."""
 OF_A_DUMP = ("task", "core", "ids", "mm", "fs", "file", "fdtable")
 """Kinds of which a pre-dump has none."""
 
@@ -62,11 +85,25 @@ class Layer:
         """Where in the stream an object that is there was announced."""
         return self.image.space(kind, self.number).ordinal(key)
 
-    def held(self, kind: str, key: int, *roles: str) -> int:
-        """How many references of these roles lead to an object (to any object with that key)."""
+    def held(self, kind: str, key: int, *roles: str) -> bool:
+        """Whether a reference of one of these roles leads to an object that is there."""
         numbers = [role.id for role in self.image.container.roles if role.name in roles]
-        ordinal = self.ordinal(kind, key)
-        return sum(edge.role in numbers for edge in self.image.reference_table.to(ordinal))
+        for edge in self.image.reference_table.to(self.ordinal(kind, key)):
+            if edge.role in numbers:
+                source = self.image.kind_name(self.image.object_table.row(edge.source).kind)
+                if source not in BY_THEMSELVES:
+                    return True
+        return False
+
+    def matters(self, kind: str, key: int) -> bool:
+        """Whether CRIU would look at an object. To a pre-dump nothing of its own folder leads."""
+        if not self.has("task"):
+            return True
+        if kind in THROUGH:
+            kind, key = THROUGH[kind], key >> 32 if kind == "fd" else key
+        if kind not in HOLDERS or not self.has(kind, key):
+            return True
+        return self.held(kind, key, *HOLDERS[kind])
 
     def name(self, kind: str, key: int) -> str:
         """The objref of a key, whether there is such an object or not."""
@@ -88,6 +125,14 @@ class Layer:
             return True
         inventory = self.inventory
         return inventory is not None and inventory.img_version > 0
+
+
+def matters(found: Object) -> bool:
+    """Whether CRIU would look at an object."""
+    image = found._image
+    layer = Layer(image, found.layer, lambda: None)
+    claim = image.space(found.kind, layer.number).claim(found.ordinal) if found.kind != "member" else None
+    return claim is None or not isinstance(claim[0], int) or layer.matters(found.kind, claim[0])
 
 
 def layers_of(image: Image, tick: Tick) -> list[Layer]:

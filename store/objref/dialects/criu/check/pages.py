@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,14 @@ def look_at_pages(image: Image, tick: Tick) -> Iterator[Found]:
         for kind in ("pagemap", "pagemap-shmem"):
             for key in layer.keys(kind):
                 where = layer.name(kind, key)
+                if not layer.matters(kind, key):
+                    continue
                 file = _read(image.space(kind, layer.number).object(key))
                 if file.foreign:
                     yield Found("newer", where, "has entries with fields that are not known")
-                elif file.pagemap is not None:  # else its file has a note, or another magic
+                elif file.pagemap is None:
+                    yield Found("no-head", where, "does not say which pages file it is for")
+                else:
                     yield from _one(layer, where, file.pagemap, _areas(layer, kind, key), page)
                     if claimed.setdefault(file.pagemap.pages_id, where) != where:
                         other = claimed[file.pagemap.pages_id]
@@ -72,10 +77,11 @@ def _read(found: Object) -> PagemapFile:
 def _areas(layer: Layer, kind: str, key: int) -> list[Range] | None:
     """Where pages may be, areas that touch as one; None: anywhere."""
     mm = layer.get("mm", key) if kind == "pagemap" else None
-    if mm is None:
+    areas = [] if mm is None else areas_of(layer, key, mm)
+    if not areas:
         return None
     joined: list[Range] = []
-    for start, stop in sorted((area.start, area.end) for area in areas_of(layer, key, mm)):
+    for start, stop in sorted((area.start, area.end) for area in areas):
         if joined and start <= joined[-1][1]:
             joined[-1] = joined[-1][0], max(stop, joined[-1][1])
         else:
@@ -112,17 +118,29 @@ def _guessed(stored: Object | None, present: int) -> int:
 
 
 def _entries(where: str, found: Pagemap, areas: list[Range] | None, page: int) -> Iterator[Found]:
+    """Of each way to be wrong the first entry, and how many more there are."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for what, text in _wrong(found, areas, page):
+        first.setdefault(what, text)
+        counts[what] += 1
+    for what, text in first.items():
+        more = f"; and {counts[what] - 1} more entries" if counts[what] > 1 else ""
+        yield Found(what, where, text + more)
+
+
+def _wrong(found: Pagemap, areas: list[Range] | None, page: int) -> Iterator[tuple[str, str]]:
     last = 0
     starts = [start for start, _ in areas or ()]
     for at, pages in zip(found.vaddr, found.pages, strict=True):
         stop = at + pages * page
         text = f"entry {at:#x}…{stop:#x} "
         if at % page or stop > TOP:
-            yield Found("page-order", where, text + f"is not one of whole pages of {page} bytes below the top")
+            yield ("page-order", text + f"is not one of whole pages of {page} bytes below the top")
         elif at < last:
-            yield Found("page-order", where, text + f"begins before the one before it ends, at {last:#x}")
+            yield ("page-order", text + f"begins before the one before it ends, at {last:#x}")
         elif areas is not None and pages:
             i = bisect_right(starts, at) - 1
             if i < 0 or stop > areas[i][1]:
-                yield Found("outside-areas", where, text + "is not all in areas of the task's memory")
+                yield ("outside-areas", text + "is not all in areas of the task's memory")
         last = max(last, stop)

@@ -103,6 +103,8 @@ def look_at_cores(image: Image, tick: Tick) -> Iterator[Found]:
     for layer in layers_of(image, tick):
         machine = 0
         for pid, core in layer.each("core"):
+            if not layer.matters("core", pid):
+                continue
             machine = machine or core.mtype
             if core.mtype != machine:
                 yield Found("machine", layer.name("core", pid), f"is of machine {core.mtype}, others of {machine}")
