@@ -38,9 +38,9 @@ def check_image(image: Image, progress: Callable[[int], None] | None = None) -> 
 
     progress  called with the number of objects looked at (some more than once), now and then
 
-    Memory: some hundred bytes a task and an open file, a byte an object, and one object at a time; not more for all that
-    is wrong: of each `what` and meaning, MOST findings are told, and how many more there are (`where` is empty, and
-    `affected` their number). Errors: FormatError and its kin where the image itself is damaged (see `verify_image`),
+    Memory: some hundred bytes a task and an open file, a byte an object, and one object at a time; not more for all
+    that is wrong: of each `what` and meaning, MOST findings are told, and how many more there are (`where` is empty,
+    and `affected` their number). Errors: FormatError and its kin where the image itself is damaged (see `verify_image`),
     UnsupportedError (a dialect that this version does not know).
     """
     make = image.dialect.checks

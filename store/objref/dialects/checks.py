@@ -1,6 +1,7 @@
 """Whether an image makes sense: what a dialect looks at, and what the things that it finds mean.
 
-Three things are judged: what the import noticed, references to nothing, and what the dialect's own looks find. All names and meanings are tables (docs/check.md).
+Three things are judged: what the import noticed, references to nothing, and what the dialect's own looks find.
+All names and meanings are tables (docs/check.md).
 """
 
 from __future__ import annotations

@@ -43,10 +43,9 @@ def look_at_files(image: Image, tick: Tick) -> Iterator[Found]:
                 yield Found("unheld", where, f"no task has this {FIELDS[file.type]} open")
             if file.type == EPOLL:
                 yield from _watched(layer, number, file.epfd)
-            if file.type == INET and not closed and _is_connected(file.isk):
-                if not layer.has("tcp-stream", file.isk.ino):
-                    text = f"a TCP connection, without {layer.name('tcp-stream', file.isk.ino)}"
-                    yield Found("no-tcp-stream", where, text)
+            connected = file.type == INET and not closed and _is_connected(file.isk)
+            if connected and not layer.has("tcp-stream", file.isk.ino):
+                yield Found("no-tcp-stream", where, f"a connection without {layer.name('tcp-stream', file.isk.ino)}")
 
 
 def _wrong(number: int, file: Any) -> str:
@@ -78,10 +77,8 @@ def _watched(layer: Layer, number: int, epoll: Any) -> Iterator[Found]:
         tables |= {int(claim[0]) >> 32} if claim is not None else set()
     lost = [t.tfd for t in epoll.tfd if not any(layer.has("fd", table << 32 | t.tfd) for table in tables)]
     if tables and lost:
-        text = (
-            f"watches descriptors that are not in its table: {', '.join(map(str, lost[:5]))}{', …' * (len(lost) > 5)}"
-        )
-        yield Found("watches", layer.name("file", number), text)
+        numbers = ", ".join(map(str, lost[:5])) + ", …" * (len(lost) > 5)
+        yield Found("watches", layer.name("file", number), f"watches descriptors that no table has: {numbers}")
 
 
 def look_at_descriptors(image: Image, tick: Tick) -> Iterator[Found]:

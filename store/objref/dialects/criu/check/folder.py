@@ -25,15 +25,14 @@ NEWEST_VERSION = 2
 
 def look_at_folders(image: Image, tick: Tick) -> Iterator[Found]:
     """Inventories, and the order of layers."""
-    newer = None
+    newer = 0
     for layer in layers_of(image, tick):
         yield from _dump(layer) if layer.is_dump else _pre_dump(layer)
-        inventory = layer.inventory
-        if newer is not None and inventory is not None and newer.dump_uptime and inventory.dump_uptime:
-            if inventory.dump_uptime > newer.dump_uptime and layer.number:
-                text = f"was made at uptime {inventory.dump_uptime}, the layer above it at {newer.dump_uptime}"
-                yield Found("older-is-newer", layer.name("inventory", 0), text)
-        newer = inventory
+        made = layer.inventory.dump_uptime if layer.inventory is not None else 0
+        if 0 < newer < made:
+            text = f"was made at uptime {made}, the layer above it at {newer}"
+            yield Found("older-is-newer", layer.name("inventory", 0), text)
+        newer = made
 
 
 def _dump(layer: Layer) -> Iterator[Found]:

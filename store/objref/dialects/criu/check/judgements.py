@@ -115,6 +115,7 @@ LOST: Mapping[str, Judgement | None] = {
     "holder": warning("criu restore ignores it: the lock's task is not in the dump"),
     "lock fd": error("criu restore ends, the lock's descriptor is missing"),
     "notify": error("criu restore ends, the timer's thread is missing: " + INCOMPLETE),
+    "ids namespace": None,  # see namespace-part
     "namespace": error("criu restore ends, the namespace cannot be made: " + INCOMPLETE),
     "cgroup-set": error("criu restore ends, the cgroup is unknown: cgroup.img is missing or of another dump"),
     "seccomp-filter": error("criu restore ends, the filter is unknown: seccomp.img is missing or incomplete"),

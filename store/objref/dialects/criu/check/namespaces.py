@@ -29,18 +29,20 @@ def look_at_namespaces(image: Image, tick: Tick) -> Iterator[Found]:
     """Of tasks whose namespace is not that of CRIU itself."""
     for layer in layers_of(image, tick):
         inventory = layer.inventory
-        if inventory is None:
+        if inventory is None:  # which namespaces were those of CRIU?
             continue
         seen: set[tuple[str, int]] = set()
         mounted = _mounted(layer)
         for pid, ids in layer.each("ids"):
+            if not layer.matters("ids", pid):
+                continue
             for field, kind in PARTS.items():
                 number = getattr(ids, field)
                 if (field, number) in seen or number == getattr(inventory.root_ids, field) or not number:
                     continue
                 seen.add((field, number))
                 there = number in mounted if kind == "mnt" else layer.has(kind, number)
-                if layer.has("ns", number) and not there:  # without any file, the reference to it dangles
+                if not there:
                     text = f"its {field} is {layer.name('ns', number)}, of which there is no {kind}"
                     yield Found("namespace-part", layer.name("ids", pid), text)
 
