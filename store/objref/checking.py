@@ -40,8 +40,10 @@ def check_image(image: Image, progress: Callable[[int], None] | None = None) -> 
 
     Memory: some hundred bytes a task and an open file, a byte an object, and one object at a time; not more for all
     that is wrong: of each `what` and meaning, MOST findings are told, and how many more there are (`where` is empty,
-    and `affected` their number). Errors: FormatError and its kin where the image itself is damaged (see `verify_image`),
-    UnsupportedError (a dialect that this version does not know).
+    and `affected` their number).
+
+    Errors: FormatError and its kin where the image itself is damaged (see `verify_image`), UnsupportedError (a dialect
+    that this version does not know).
     """
     make = image.dialect.checks
     if make is None:

@@ -9,6 +9,7 @@ from objref.dialects.events import Splitter
 from objref.dialects.openvz.kinds import KINDS, ROLES, SIGNATURE
 
 if TYPE_CHECKING:
+    from objref.dialects.checks import Checks
     from objref.limits import Limits
     from objref.object import Object
 
@@ -43,4 +44,10 @@ def _brief(found: Object) -> str:
     return brief(found)
 
 
-DIALECT = Dialect("openvz", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief)
+def _checks() -> Checks:
+    from objref.dialects.openvz.check import CHECKS
+
+    return CHECKS
+
+
+DIALECT = Dialect("openvz", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief, checks=_checks)

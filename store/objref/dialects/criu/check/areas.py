@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from objref.dialects.areas import unsorted
 from objref.dialects.checks import Found
 from objref.dialects.criu.check.layer import Layer, layers_of
 
@@ -29,7 +30,8 @@ def look_at_areas(image: Image, tick: Tick) -> Iterator[Found]:
             where = layer.name("mm", pid)
             if not areas:
                 yield Found("no-areas", where, "has no areas of memory")
-            yield from _sorted(where, areas)
+            for (start, stop), why in unsorted(((area.start, area.end) for area in areas), PAGE):
+                yield Found("area", where, f"area {start:#x}…{stop:#x} {why}")
             yield from _segments(layer, where, areas, segments)
 
 
@@ -42,20 +44,6 @@ def areas_of(layer: Layer, pid: int, mm: Any) -> list[Any]:
     while pid << 32 | len(areas) in space:
         areas.append(layer.message("vma", pid << 32 | len(areas)))
     return areas
-
-
-def _sorted(where: str, areas: list[Any]) -> Iterator[Found]:
-    """The first that is wrong."""
-    last = 0
-    for area in areas:
-        text = f"area {area.start:#x}…{area.end:#x} "
-        if area.start >= area.end or area.start % PAGE or area.end % PAGE:
-            yield Found("area", where, text + "is not one of whole pages")
-            return
-        if area.start < last:
-            yield Found("area", where, text + f"begins before the one before it ends, at {last:#x}")
-            return
-        last = area.end
 
 
 def _system_v(layer: Layer) -> set[int]:

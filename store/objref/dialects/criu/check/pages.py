@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from objref.dialects.areas import Range, joined, outside
 from objref.dialects.checks import Found
 from objref.dialects.criu.check.areas import areas_of
 from objref.dialects.criu.check.layer import Layer, layers_of
@@ -27,7 +28,8 @@ LAZY = 2
 AT_PAGESZ = 6
 PAGE_SIZES = (1 << 12, 1 << 14, 1 << 16)
 TOP = 1 << 64
-Range = tuple[int, int]
+Wrong = tuple[str, int, int, str]
+"""Name of a finding, start and stop of an entry, why."""
 
 
 def look_at_pages(image: Image, tick: Tick) -> Iterator[Found]:
@@ -80,13 +82,7 @@ def _areas(layer: Layer, kind: str, key: int) -> list[Range] | None:
     areas = [] if mm is None else areas_of(layer, key, mm)
     if not areas:
         return None
-    joined: list[Range] = []
-    for start, stop in sorted((area.start, area.end) for area in areas):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(stop, joined[-1][1])
-        else:
-            joined.append((start, stop))
-    return joined
+    return joined((area.start, area.end) for area in areas)
 
 
 # -- one page map -------------------------------------------------------------------------------------------
@@ -121,26 +117,30 @@ def _entries(where: str, found: Pagemap, areas: list[Range] | None, page: int) -
     """Of each way to be wrong the first entry, and how many more there are."""
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    for what, text in _wrong(found, areas, page):
-        first.setdefault(what, text)
+    for what, start, stop, why in chain(_unordered(found, page), _outside(found, areas, page)):
+        first.setdefault(what, f"entry {start:#x}…{stop:#x} {why}")
         counts[what] += 1
     for what, text in first.items():
         more = f"; and {counts[what] - 1} more entries" if counts[what] > 1 else ""
         yield Found(what, where, text + more)
 
 
-def _wrong(found: Pagemap, areas: list[Range] | None, page: int) -> Iterator[tuple[str, str]]:
-    last = 0
-    starts = [start for start, _ in areas or ()]
+def _ranges(found: Pagemap, page: int) -> Iterator[Range]:
     for at, pages in zip(found.vaddr, found.pages, strict=True):
-        stop = at + pages * page
-        text = f"entry {at:#x}…{stop:#x} "
-        if at % page or stop > TOP:
-            yield ("page-order", text + f"is not one of whole pages of {page} bytes below the top")
-        elif at < last:
-            yield ("page-order", text + f"begins before the one before it ends, at {last:#x}")
-        elif areas is not None and pages:
-            i = bisect_right(starts, at) - 1
-            if i < 0 or stop > areas[i][1]:
-                yield ("outside-areas", text + "is not all in areas of the task's memory")
+        yield at, at + pages * page
+
+
+def _unordered(found: Pagemap, page: int) -> Iterator[Wrong]:
+    last = 0
+    for start, stop in _ranges(found, page):
+        if start % page or stop > TOP:
+            yield "page-order", start, stop, f"is not one of whole pages of {page} bytes below the top"
+        elif start < last:
+            yield "page-order", start, stop, f"begins before the one before it ends, at {last:#x}"
         last = max(last, stop)
+
+
+def _outside(found: Pagemap, areas: list[Range] | None, page: int) -> Iterator[Wrong]:
+    if areas is not None:
+        for start, stop in outside(_ranges(found, page), areas):
+            yield "outside-areas", start, stop, "is not all in areas of the task's memory"
