@@ -42,6 +42,7 @@ NOTES: Mapping[str, Judgement | None] = {
     "claimed-twice": error("restore takes one for the other: two objects have one id"),
 }
 LOST: Mapping[str, Judgement | None] = {
+    "conntrack": warning("restore leaves the expected connection out (structs of 2.6.18 are not looked into)"),
     "parent": warning("the parent is not in the file: the task becomes a child of init"),
 }
 LOST_OTHERWISE: Mapping[str, Judgement | None] = {
