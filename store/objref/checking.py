@@ -85,6 +85,7 @@ def _noticed(image: Image, checks: Checks) -> Iterator[Finding]:
         judgement = checks.notes.get(what)
         if judgement is not None and what != CLAIMED:
             objrefs = tuple(name for name in (where, f"member:{where}") if ":" in name and name in image)[:1]
+            where = objrefs[0] if objrefs else where
             yield Finding(what, where, said.get("text", ""), (), objrefs, len(objrefs), *judgement)
 
 

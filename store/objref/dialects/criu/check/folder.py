@@ -41,7 +41,7 @@ def _dump(layer: Layer) -> Iterator[Found]:
         yield Found("no-inventory", layer.file("inventory.img"), "is not in the image, or not to be read")
     elif not 0 < inventory.img_version <= NEWEST_VERSION or not inventory.fdinfo_per_id:
         text = f"says version {inventory.img_version}, fdinfo_per_id {inventory.fdinfo_per_id}"
-        yield Found("too-old", layer.name("inventory", 0), f"{text}: expected 1 or 2, and True")
+        yield Found("version", layer.name("inventory", 0), f"{text}: expected 1 or 2, and True")
     if not layer.has("task"):
         yield Found("no-pstree", layer.file("pstree.img"), "is not in the image, or has no task")
 
@@ -57,7 +57,8 @@ def look_at_parents(image: Image, tick: Tick) -> Iterator[Found]:
         where, text = said.get("where", ""), said.get("text", "")
         if said.get("what") == "parent":
             link = "parent-circle" if BACK in text else "parent-link"
-            yield Found(link if where.rpartition("/")[2] == "parent" else "parent-pages", where, text)
+            what = link if where.rpartition("/")[2] == "parent" else "parent-pages"
+            yield Found(what, f"member:{where}" if f"member:{where}" in image else where, text)
 
 
 # -- how files begin ----------------------------------------------------------------------------------------

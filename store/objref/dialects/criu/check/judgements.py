@@ -16,41 +16,47 @@ MIXED = "files of several dumps are in one folder: restore each from a folder of
 
 FINDINGS: Mapping[str, Judgement] = {
     "no-inventory": error("criu restore opens it first, and ends: " + INCOMPLETE),
-    "too-old": error("criu restore refuses images of such a version: restore with the CRIU that made them"),
-    "no-pstree": error("criu restore does not know which tasks there are: " + INCOMPLETE),
+    "version": error('criu restore refuses it ("Not supported images version"): use the CRIU that made it'),
+    "no-pstree": error("CRIU crashes, it does not know which tasks there are: " + INCOMPLETE),
     "pre-dump": warning("only memory was dumped: restored is the dump that was made on top of it"),
     "magic": error('criu restore ends at this file ("Magic doesn\'t match"): ' + MIXED),
-    "no-root": error("criu restore finds no task to begin with: pstree.img is damaged"),
+    "no-root": error('criu restore ends ("Can\'t find a parent"): pstree.img is damaged'),
     "two-roots": error('criu restore ends ("Parent missed on non-root task"): pstree.img is damaged'),
-    "loop": error("criu restore finds no parent to fork them from: pstree.img is damaged"),
+    "loop": error("criu restore ends, or waits without end: pstree.img is damaged"),
     "order": error('criu restore ends ("Can\'t find a parent"): pstree.img has children before their parents'),
-    "threads": error("criu restore ends, two threads have one id: pstree.img is damaged"),
+    "threads": error('criu restore ends ("Unexpected task"): pstree.img is damaged'),
     "session": error('criu restore ends ("Can\'t find a session leader"): objref extract can make it restorable'),
     "shell-job": note("criu restore needs --shell-job"),
-    "core": error("criu restore ends, this file is not that of a task: " + MIXED),
-    "machine": error("criu restore ends, registers of several machines: " + MIXED),
+    "core": error('criu restore ends ("Core task state data missed"): ' + MIXED),
+    "machine": error('criu restore ends ("Core march mismatch"): ' + MIXED),
     "stale": warning("criu restore ignores it: probably left over from an earlier dump in the same folder"),
-    "area": error("memory of the task is put where something else is: its image is damaged"),
+    "stale-ghost": warning("no deleted file has this content: remap-fpath.img is missing, or it was left over"),
+    "area": error("criu restore may not notice, and memory comes out wrong: the image of the task is damaged"),
     "segment": error('criu restore ends ("Can\'t restore shmem content"): ' + INCOMPLETE),
-    "no-areas": error("a task without memory cannot run: its image is damaged"),
+    "no-areas": error("CRIU crashes: the image of the task is damaged"),
     "page-order": error("criu restore fills the wrong pages, or ends: the page map is damaged"),
     "outside-areas": error('criu restore ends ("Page entry address outside of VMA"): ' + MIXED),
-    "pages-short": error('criu restore ends ("Can\'t read mapping page"): the pages file is cut, copy it again'),
-    "pages-long": error("the pages are those of another page map, and memory comes out wrong: " + MIXED),
+    "pages-short": error(
+        'criu restore ends ("Can\'t read mapping page"), or waits without end: the pages file is cut, copy it again'
+    ),
+    "pages-long": error("criu restore does not notice, and memory may be that of another dump: " + MIXED),
     "pages-shared": error("one of them has the memory of another: " + MIXED),
     "no-head": error("criu restore ends, it finds no pages for the task: the page map is damaged"),
-    "parent-link": warning("criu restore ends if older pages are needed: bring all folders of the chain"),
-    "parent-circle": error("criu restore never comes to an end of the chain: a parent link is wrong"),
-    "parent-pages": error("pages that did not change since the pre-dump are missing: bring all folders of the chain"),
-    "newer": warning("made by a newer CRIU: its memory was not looked at"),
+    "parent-link": error('criu restore ends ("Can\'t open parent path"): bring all folders of the chain'),
+    "parent-circle": error('criu restore ends ("Too many open files"): a parent link is wrong'),
+    "parent-pages": error(
+        'criu restore ends ("No parent for snapshot pagemap"), pages of a pre-dump are missing: '
+        "bring all folders of the chain"
+    ),
+    "newer": warning("made by a newer CRIU, its memory was not looked at: restore it with a CRIU that is as new"),
     "lazy": warning("criu restore needs --lazy-pages, and the page server that still has them"),
     "older-is-newer": warning("the clock of the older layer is ahead: its pages may be those of another process"),
-    "file": error("criu restore ends, the open file is not what it says: files.img is damaged"),
+    "file": error('criu restore ends ("ID mismatch"), or crashes: files.img is damaged'),
     "file-type": error('criu restore ends ("No file for fd"): ' + MIXED),
     "unheld": error('CRIU crashes ("Empty list on file desc"): whatever made files.img left too much in it'),
     "watches": error('criu restore ends ("epoll: Can\'t add event"): the table of descriptors is incomplete'),
-    "no-tcp-stream": error("criu restore ends, it has no state of the connection: " + INCOMPLETE),
-    "namespace-part": error("criu restore ends, it cannot make the namespace: " + INCOMPLETE),
+    "no-tcp-stream": error("criu restore ends, the state of the connection is missing: " + INCOMPLETE),
+    "namespace-part": error("criu restore ends, the namespace cannot be made: " + INCOMPLETE),
 }
 """What the looks find."""
 
@@ -58,13 +64,13 @@ NOTES: Mapping[str, Judgement | None] = {
     "cut": error("the rest is missing: import again from a whole source"),
     "truncated": error("criu restore ends at this file, or misses what it held: " + INCOMPLETE),
     "oversized": error("criu restore ends at this file: it is damaged"),
-    "unparsed": error("criu restore ends at this file: it is damaged"),
+    "unparsed": error('criu restore ends ("Failed unpacking object"): the file is damaged'),
     "foreign": None,  # see the findings magic and newer
     "holes": warning("it was not looked into: copy the dump without making it sparse"),
     "pages-size": None,  # see pages-short and pages-long
     "page-map": None,  # see page-order
     "parent": None,  # see the findings parent-link, parent-circle, parent-pages
-    "claimed-twice": error("criu restore ends, or takes one and forgets the other: two objects have one id"),
+    "claimed-twice": error("criu restore ends, crashes, or takes one and forgets the other"),
     "claimed-twice stats": None,  # stats-dump and stats-restore
     "link": note("the objects are those of the file that it leads to"),
     "folders": warning("the rest was not looked into: split the archive"),
@@ -109,16 +115,16 @@ LOST: Mapping[str, Judgement | None] = {
     "receiver": warning("criu restore loses these bytes: their socket is not in the dump"),
     "data": warning("criu restore loses these bytes: their terminal is not in the dump"),
     "watcher": warning("criu restore ignores it: who watches is not in the dump"),
-    "remapped": warning("criu restore ignores it: the deleted file is not open in this dump"),
-    "replacement": error('criu restore ends ("Can\'t open file"): the content of a deleted file is missing'),
+    "remapped": error('criu restore ends ("Remap for non existing file"): files.img is incomplete'),
+    "replacement": error("criu restore ends, the content of a deleted file is missing: " + INCOMPLETE),
     "replacement task": None,  # a process that had ended: CRIU makes a helper
     "holder": warning("criu restore ignores it: the lock's task is not in the dump"),
     "lock fd": error("criu restore ends, the lock's descriptor is missing"),
     "notify": error("criu restore ends, the timer's thread is missing: " + INCOMPLETE),
     "ids namespace": None,  # see namespace-part
     "namespace": error("criu restore ends, the namespace cannot be made: " + INCOMPLETE),
-    "cgroup-set": error("criu restore ends, the cgroup is unknown: cgroup.img is missing or of another dump"),
-    "seccomp-filter": error("criu restore ends, the filter is unknown: seccomp.img is missing or incomplete"),
+    "cgroup-set": error('criu restore ends ("No set found") unless told --manage-cgroups=ignore: ' + INCOMPLETE),
+    "seccomp-filter": error('criu restore ends ("Corrupted filter index"): ' + INCOMPLETE),
     "previous": error("criu restore ends, the chain of filters is broken: seccomp.img is damaged"),
 }
 """By "role kind" of what is missing, "kind role" of what refers, or role."""

@@ -23,4 +23,5 @@ def look_for_leftovers(image: Image, tick: Tick) -> Iterator[Found]:
         for kind in HOLDERS:
             for key in layer.keys(kind):
                 if not layer.matters(kind, key):
-                    yield Found("stale", layer.name(kind, key), "nothing in the dump leads to it")
+                    what = "stale-ghost" if kind == "ghost" else "stale"
+                    yield Found(what, layer.name(kind, key), "nothing in the dump leads to it")

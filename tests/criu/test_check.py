@@ -1,0 +1,154 @@
+"""`check` of CRIU images: nothing is found in real ones, and each kind of damage by its name.
+
+That CRIU does with the broken ones what is said of them is shown by tests/real/test_check.py.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from criu.breaking import BREAKS, files_of, tar_of
+from criu.making import Folder, archive, item, members_of, small
+from criu.making_scenes import SCENES
+
+import objref
+from objref.checking import DANGLING, MOST
+from objref.dialects.criu.check import CHECKS
+from objref.dialects.criu.kinds import KIND, ROLE
+
+SAMPLES = sorted(p for p in (Path(__file__).parents[1] / "images").glob("*.tar.zst") if ".files." not in p.name)
+CORPUS = os.environ.get("OBJREF_CORPUS")
+CORPORA = sorted(p for p in Path(CORPUS).glob("*.tar.zst") if ".image." not in p.name) if CORPUS else []
+
+
+def findings(data: bytes, to: Path) -> list[Any]:
+    objref.import_image(io.BytesIO(data), to)
+    with objref.open(to) as image:
+        return list(image.check())
+
+
+@pytest.mark.parametrize("path", [*SAMPLES, *CORPORA], ids=lambda path: path.name)
+def test_nothing_is_wrong_with_a_real_dump(path: Path, tmp_path: Path) -> None:
+    objref.import_image(path, tmp_path / "x.objref")
+    with objref.open(tmp_path / "x.objref") as image:
+        assert list(image.check()) == []
+
+
+def test_the_corpus_is_there_if_it_is_named() -> None:
+    if CORPUS is None:
+        pytest.skip("OBJREF_CORPUS names no folder with real images")
+    assert len(CORPORA) >= 5
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_what_is_broken_is_found(name: str, tmp_path: Path) -> None:
+    broken, files = BREAKS[name], files_of(BREAKS[name].sample)
+    broken.edit(files)
+    found = findings(tar_of(files), tmp_path / "x.objref")
+    wanted = [one for one in found if (one.severity, one.what, one.where) == (broken.severity, broken.what, broken.where)]
+    assert wanted or not broken.what, found
+    assert {one.what for one in found} <= {broken.what, *broken.also}
+    assert all(one.meaning and one.text for one in found)
+
+
+def test_where_a_finding_is_can_be_asked_for(tmp_path: Path) -> None:
+    """An objref that is there, or the name of a file that is not."""
+    files = files_of("tree")
+    for name in ("files.img", "mm-101.img", "pages-2.img", "inventory.img"):
+        del files[f"tree/{name}"]
+    objref.import_image(io.BytesIO(tar_of(files)), tmp_path / "x.objref")
+    with objref.open(tmp_path / "x.objref") as image:
+        for one in image.check():
+            assert one.where in image or one.where == "tree/inventory.img"
+            assert all(name in image for name in one.objrefs)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_scene_can_be_checked(name: str, tmp_path: Path) -> None:
+    """Contradictions, damage, layers: all that an import takes. What was cut, or does not parse, is an error."""
+    scene = SCENES[name]()
+    found = findings(scene.tar(), tmp_path / "x.objref")
+    severities = {one.what: one.severity for one in found}
+    for what, _ in scene.notes:
+        if CHECKS.notes.get(what):
+            assert what in severities or what == "claimed-twice"
+    assert len(found) == len({(one.what, one.where, one.text) for one in found}) or name == "items_that_do_not_parse_between_good_ones"
+
+
+def test_what_was_left_over_is_told_once_and_nothing_of_what_it_says(tmp_path: Path) -> None:
+    """A whole task of another dump, whose files, memory and namespaces are not there."""
+    files = files_of("tree")
+    for kind in ("core", "ids", "mm", "fs", "pagemap"):
+        files[f"tree/{kind}-999.img"] = files[f"tree/{kind}-101.img"]
+    ids = item("ids:999", "task_kobj_ids_entry", {"vm_id": 1, "files_id": 77, "fs_id": 1, "sighand_id": 1, "uts_ns_id": 9})
+    folder = Folder("tree")
+    folder.write("ids-999.img", ids)
+    files["tree/ids-999.img"] = folder.files["ids-999.img"]  # type: ignore[assignment]
+    found = findings(tar_of(files), tmp_path / "x.objref")
+    assert Counter(one.what for one in found) == {"stale": 5}
+
+
+def test_an_epoll_may_watch_what_a_child_has_closed(tmp_path: Path) -> None:
+    files = files_of("tree")
+    fds = BREAKS["other_type"]
+    assert fds.where == "fd:3/17"
+    from criu.breaking import _items, _write
+
+    child = [one for one in _items(files, "fdinfo-3.img") if one.fd != 14]
+    _write(files, "fdinfo-3.img", child)
+    found = findings(tar_of(files), tmp_path / "x.objref")
+    assert {one.what for one in found} <= {"watches"}
+    assert not [one for one in found if one.where == "file:18"]
+
+
+def test_many_findings_are_counted(tmp_path: Path) -> None:
+    folder = small()
+    fds = [item(f"fd:3/{n}", "fdinfo_entry", {"id": n + 5000, "fd": n, "type": 1, "flags": 0}) for n in range(3000)]
+    folder.write("fdinfo-3.img", *fds)
+    found = [one for one in findings(archive(members_of([folder])), tmp_path / "x.objref") if one.what == DANGLING]
+    assert len(found) == MOST + 1
+    assert (found[-1].where, found[-1].affected) == ("", 3000 - MOST)
+    assert found[-1].severity == "error"
+
+
+def test_a_partial_import_says_what_is_missing(tmp_path: Path) -> None:
+    data = tar_of(files_of("tree"))
+    objref.import_image(io.BytesIO(data[: len(data) // 2]), tmp_path / "x.objref", partial="keep")
+    with objref.open(tmp_path / "x.objref") as image:
+        found = list(image.check())
+    assert {"cut", DANGLING} <= {one.what for one in found}
+
+
+def test_the_progress_goes_on(tmp_path: Path) -> None:
+    objref.import_image(io.BytesIO(archive(members_of([small()]))), tmp_path / "x.objref")
+    folder = small()
+    folder.write("sk-queues.img", *(item(f"sk-packet:{n}", "sk_packet_entry", {"id_for": 9, "length": 0}) for n in range(3000)))
+    objref.import_image(io.BytesIO(archive(members_of([folder]))), tmp_path / "y.objref")
+    seen: list[int] = []
+    with objref.open(tmp_path / "y.objref") as image:
+        list(image.check(seen.append))
+    assert seen == sorted(seen)
+    assert seen[0] >= 1000
+
+
+# -- the tables ---------------------------------------------------------------------------------------------
+
+
+def test_tables_name_roles_and_kinds_that_there_are() -> None:
+    for name in CHECKS.lost:
+        words = name.split()
+        assert all(word in ROLE or word in KIND for word in words), name
+        assert any(word in ROLE for word in words), name
+
+
+def test_every_finding_is_staged() -> None:
+    """Each name of the table has a break, or a scene, that makes it."""
+    staged = {one.what for one in BREAKS.values()}
+    assert set(CHECKS.findings) - staged == {"session", "segment", "newer-than-known"} & set(CHECKS.findings)
+
+
