@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from criu.breaking import BREAKS, files_of, tar_of
+from criu.breaking import BREAKS, changed, entry, files_of, tar_of
 from criu.making import Folder, archive, item, members_of, small
 from criu.making_scenes import SCENES
+from criu.making_trees import Someone, tree
 
 import objref
 from objref.checking import DANGLING, MOST
@@ -50,7 +51,9 @@ def test_what_is_broken_is_found(name: str, tmp_path: Path) -> None:
     broken, files = BREAKS[name], files_of(BREAKS[name].sample)
     broken.edit(files)
     found = findings(tar_of(files), tmp_path / "x.objref")
-    wanted = [one for one in found if (one.severity, one.what, one.where) == (broken.severity, broken.what, broken.where)]
+    wanted = [
+        one for one in found if (one.severity, one.what, one.where) == (broken.severity, broken.what, broken.where)
+    ]
     assert wanted or not broken.what, found
     assert {one.what for one in found} <= {broken.what, *broken.also}
     assert all(one.meaning and one.text for one in found)
@@ -77,7 +80,6 @@ def test_every_scene_can_be_checked(name: str, tmp_path: Path) -> None:
     for what, _ in scene.notes:
         if CHECKS.notes.get(what):
             assert what in severities or what == "claimed-twice"
-    assert len(found) == len({(one.what, one.where, one.text) for one in found}) or name == "items_that_do_not_parse_between_good_ones"
 
 
 def test_what_was_left_over_is_told_once_and_nothing_of_what_it_says(tmp_path: Path) -> None:
@@ -85,7 +87,9 @@ def test_what_was_left_over_is_told_once_and_nothing_of_what_it_says(tmp_path: P
     files = files_of("tree")
     for kind in ("core", "ids", "mm", "fs", "pagemap"):
         files[f"tree/{kind}-999.img"] = files[f"tree/{kind}-101.img"]
-    ids = item("ids:999", "task_kobj_ids_entry", {"vm_id": 1, "files_id": 77, "fs_id": 1, "sighand_id": 1, "uts_ns_id": 9})
+    ids = item(
+        "ids:999", "task_kobj_ids_entry", {"vm_id": 1, "files_id": 77, "fs_id": 1, "sighand_id": 1, "uts_ns_id": 9}
+    )
     folder = Folder("tree")
     folder.write("ids-999.img", ids)
     files["tree/ids-999.img"] = folder.files["ids-999.img"]  # type: ignore[assignment]
@@ -94,16 +98,19 @@ def test_what_was_left_over_is_told_once_and_nothing_of_what_it_says(tmp_path: P
 
 
 def test_an_epoll_may_watch_what_a_child_has_closed(tmp_path: Path) -> None:
+    """Descriptor 41 of the parent, which watches it; the child has inherited the epoll and not the descriptor."""
     files = files_of("tree")
-    fds = BREAKS["other_type"]
-    assert fds.where == "fd:3/17"
-    from criu.breaking import _items, _write
+    changed("fdinfo-2.img", lambda fds: fds.append(type(fds[0])(id=15, type=6, fd=41, flags=0)))(files)
+    changed("fdinfo-3.img", lambda fds: fds.append(type(fds[0])(id=18, type=7, fd=40, flags=0)))(files)
+    changed("files.img", lambda items: setattr(entry(18)(items).epfd.tfd[0], "tfd", 41))(files)
+    assert findings(tar_of(files), tmp_path / "x.objref") == []
 
-    child = [one for one in _items(files, "fdinfo-3.img") if one.fd != 14]
-    _write(files, "fdinfo-3.img", child)
-    found = findings(tar_of(files), tmp_path / "x.objref")
-    assert {one.what for one in found} <= {"watches"}
-    assert not [one for one in found if one.where == "file:18"]
+
+def test_a_session_whose_leader_had_ended_below_the_root_and_further_down(tmp_path: Path) -> None:
+    """CRIU makes a stand-in for children of the root only (docs/extract.md)."""
+    folder = tree(Someone(10), Someone(11, 10, 77), Someone(12, 11, 77), Someone(13, 10, 10))
+    found = findings(archive(members_of([folder])), tmp_path / "x.objref")
+    assert [one.where for one in found if one.what == "session"] == ["task:12"]
 
 
 def test_many_findings_are_counted(tmp_path: Path) -> None:
@@ -125,9 +132,10 @@ def test_a_partial_import_says_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_progress_goes_on(tmp_path: Path) -> None:
-    objref.import_image(io.BytesIO(archive(members_of([small()]))), tmp_path / "x.objref")
     folder = small()
-    folder.write("sk-queues.img", *(item(f"sk-packet:{n}", "sk_packet_entry", {"id_for": 9, "length": 0}) for n in range(3000)))
+    folder.write(
+        "sk-queues.img", *(item(f"sk-packet:{n}", "sk_packet_entry", {"id_for": 9, "length": 0}) for n in range(3000))
+    )
     objref.import_image(io.BytesIO(archive(members_of([folder]))), tmp_path / "y.objref")
     seen: list[int] = []
     with objref.open(tmp_path / "y.objref") as image:
@@ -147,8 +155,5 @@ def test_tables_name_roles_and_kinds_that_there_are() -> None:
 
 
 def test_every_finding_is_staged() -> None:
-    """Each name of the table has a break, or a scene, that makes it."""
     staged = {one.what for one in BREAKS.values()}
-    assert set(CHECKS.findings) - staged == {"session", "segment", "newer-than-known"} & set(CHECKS.findings)
-
-
+    assert set(CHECKS.findings) - staged == {"session"}  # above

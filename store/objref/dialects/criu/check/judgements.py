@@ -11,20 +11,20 @@ from objref.dialects.checks import Judgement, error, note, warning
 
 __all__ = ["FINDINGS", "LOST", "LOST_OTHERWISE", "NOTES"]
 
-INCOMPLETE = "the copy of the dump is incomplete: copy it again, or dump again"
-MIXED = "files of several dumps are in one folder: restore each from a folder of its own"
+INCOMPLETE = "copy all of the dump again, or dump again"
+MIXED = "keep each dump in a folder of its own"
 
 FINDINGS: Mapping[str, Judgement] = {
     "no-inventory": error("criu restore opens it first, and ends: " + INCOMPLETE),
     "version": error('criu restore refuses it ("Not supported images version"): use the CRIU that made it'),
     "no-pstree": error("CRIU crashes, it does not know which tasks there are: " + INCOMPLETE),
     "pre-dump": warning("only memory was dumped: restored is the dump that was made on top of it"),
-    "magic": error('criu restore ends at this file ("Magic doesn\'t match"): ' + MIXED),
+    "magic": error('criu restore ends ("Magic doesn\'t match", "Head magic doesn\'t match"): ' + MIXED),
     "no-root": error('criu restore ends ("Can\'t find a parent"): pstree.img is damaged'),
     "two-roots": error('criu restore ends ("Parent missed on non-root task"): pstree.img is damaged'),
     "loop": error("criu restore ends, or waits without end: pstree.img is damaged"),
     "order": error('criu restore ends ("Can\'t find a parent"): pstree.img has children before their parents'),
-    "threads": error('criu restore ends ("Unexpected task"): pstree.img is damaged'),
+    "threads": error('criu restore ends ("Unexpected task", "Can\'t mmap section"): pstree.img is damaged'),
     "session": error('criu restore ends ("Can\'t find a session leader"): objref extract can make it restorable'),
     "shell-job": note("criu restore needs --shell-job"),
     "core": error('criu restore ends ("Core task state data missed"): ' + MIXED),
@@ -35,7 +35,7 @@ FINDINGS: Mapping[str, Judgement] = {
     "segment": error('criu restore ends ("Can\'t restore shmem content"): ' + INCOMPLETE),
     "no-areas": error("CRIU crashes: the image of the task is damaged"),
     "page-order": error("criu restore fills the wrong pages, or ends: the page map is damaged"),
-    "outside-areas": error('criu restore ends ("Page entry address outside of VMA"): ' + MIXED),
+    "outside-areas": error('criu restore ends at such an entry ("outside of VMA"): ' + MIXED),
     "pages-short": error(
         'criu restore ends ("Can\'t read mapping page"), or waits without end: the pages file is cut, copy it again'
     ),
@@ -45,8 +45,8 @@ FINDINGS: Mapping[str, Judgement] = {
     "parent-link": error('criu restore ends ("Can\'t open parent path"): bring all folders of the chain'),
     "parent-circle": error('criu restore ends ("Too many open files"): a parent link is wrong'),
     "parent-pages": error(
-        'criu restore ends ("No parent for snapshot pagemap"), pages of a pre-dump are missing: '
-        "bring all folders of the chain"
+        'criu restore ends ("No parent for snapshot pagemap", "Can\'t open parent path"), '
+        "pages of a pre-dump are missing: bring all folders of the chain"
     ),
     "newer": warning("made by a newer CRIU, its memory was not looked at: restore it with a CRIU that is as new"),
     "lazy": warning("criu restore needs --lazy-pages, and the page server that still has them"),
@@ -89,7 +89,7 @@ LOST: Mapping[str, Judgement | None] = {
     "mm": error(NO_IMAGE),
     "fs": error(NO_IMAGE),
     "pagemap": error(NO_IMAGE),
-    "fdtable": error("criu restore gives the task no open files, or ends: " + INCOMPLETE),
+    "fdtable": error("criu restore does not notice, and the task has no open files: " + INCOMPLETE),
     "pages": error("criu restore ends, memory is missing: " + INCOMPLETE),
     "older": None,  # the finding parent-pages tells which pages
     "file": error(NO_FILE),
@@ -104,8 +104,8 @@ LOST: Mapping[str, Judgement | None] = {
     "inode": error("CRIU crashes: memfd.img is missing or incomplete"),
     "map": error("criu restore ends, the contents of the BPF map are missing: " + INCOMPLETE),
     "tty": error("criu restore ends, the terminal is unknown: tty-info.img is missing or incomplete"),
-    "other-end": note("the other end of the terminal was outside: restored, it is hung up, or that of --shell-job"),
-    "peer": error('criu restore ends ("Peer unresolved"): files.img is incomplete, or the socket is external'),
+    "other-end": note("the other end of the terminal was outside: criu restore may need --shell-job"),
+    "peer": error('criu restore ends ("unresolved"): files.img is incomplete, or the socket is external'),
     "netdev peer": note("the other end of the device is outside: it is made by who restores (--external)"),
     "device": error("criu restore ends, the device has no master: the netdev image is incomplete"),
     "peer-namespace": note("a network namespace outside of the dump"),
