@@ -112,12 +112,13 @@ def _lost(image: Image, checks: Checks, tick: Tick) -> Iterator[Finding]:
 
     if not image.dangling_count:
         return
+    matters = checks.matters(image)
     for start in range(0, len(image), CHUNK):
         members = array("I", range(start, min(start + CHUNK, len(image))))
         for reference in References(image, True, edges(image.reference_table, True, members, "nowhere")):
             tick()
             judgement = _judge(reference, checks)
-            if judgement is not None and checks.matters(reference.source):
+            if judgement is not None and matters(reference.source):
                 yield _reference(reference, judgement)
 
 

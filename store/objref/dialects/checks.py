@@ -54,8 +54,9 @@ class Checks(NamedTuple):
     """The same by strength, for roles that are not in `lost`."""
     findings: Mapping[str, Judgement] = {}
     looks: tuple[Look, ...] = ()
-    matters: Callable[[Object], bool] = lambda _: True
-    """Whether a restore would look at an object at all: references of others to nothing are not told."""
+    matters: Callable[[Image], Callable[[Object], bool]] = lambda _: lambda _: True
+    """Tells of objects of an image whether a restore would look at them at all: references of others to nothing are
+    not told."""
 
 
 def error(meaning: str) -> Judgement:

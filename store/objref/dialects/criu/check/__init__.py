@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from objref.dialects.checks import Checks
 from objref.dialects.criu.check.areas import look_at_areas
-from objref.dialects.criu.check.files import look_at_descriptors, look_at_files
+from objref.dialects.criu.check.files import look_at_files
 from objref.dialects.criu.check.folder import look_at_folders, look_at_magics, look_at_parents
 from objref.dialects.criu.check.judgements import FINDINGS, LOST, LOST_OTHERWISE, NOTES
 from objref.dialects.criu.check.layer import matters
@@ -34,7 +34,6 @@ CHECKS = Checks(
         look_at_cores,
         look_at_namespaces,
         look_at_files,
-        look_at_descriptors,
         look_at_areas,
         look_at_pages,
         look_for_leftovers,

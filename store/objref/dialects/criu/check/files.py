@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from objref.dialects.checks import Tick
     from objref.image import Image
 
-__all__ = ["look_at_descriptors", "look_at_files"]
+__all__ = ["look_at_files"]
 
 FIELDS = {
     1: "reg", 2: "pipe", 3: "fifo", 4: "isk", 5: "usk", 6: "efd", 7: "epfd", 8: "ify", 9: "sgfd", 10: "psk",
@@ -30,22 +30,33 @@ CONNECTED = (1, 2, 4, 5, 8, 9, 11)
 
 
 def look_at_files(image: Image, tick: Tick) -> Iterator[Found]:
-    """Each entry of files.img."""
+    """Each entry of files.img, and the descriptors that name it."""
     for layer in layers_of(image, tick):
-        closed = bool(layer.inventory is not None and layer.inventory.tcp_close)
+        types: dict[int, int] = {}
         for number, file in layer.each("file"):
-            where = layer.name("file", number)
-            reason = _wrong(number, file)
-            if reason:
-                yield Found("file", where, reason)
-                continue
-            if file.type in MADE and _needs_holder(file) and not layer.held("file", number, *HOLDERS):
-                yield Found("unheld", where, f"no task has this {FIELDS[file.type]} open")
-            if file.type == EPOLL:
-                yield from _watched(layer, number, file.epfd)
-            connected = file.type == INET and not closed and _is_connected(file.isk)
-            if connected and not layer.has("tcp-stream", file.isk.ino):
-                yield Found("no-tcp-stream", where, f"a connection without {layer.name('tcp-stream', file.isk.ino)}")
+            types[number] = file.type
+            yield from _file(layer, number, file)
+        if types:
+            yield from _descriptors(layer, types)
+
+
+def _file(layer: Layer, number: int, file: Any) -> Iterator[Found]:
+    reason = _wrong(number, file)
+    if reason:
+        yield Found("file", layer.name("file", number), reason)
+    elif file.type == INET:
+        if _is_connected(file.isk) and not layer.has("tcp-stream", file.isk.ino) and not _closes_tcp(layer):
+            text = f"a connection without {layer.name('tcp-stream', file.isk.ino)}"
+            yield Found("no-tcp-stream", layer.name("file", number), text)
+    elif file.type == EPOLL:
+        yield from _watched(layer, number, file.epfd)
+    elif file.type in MADE and _needs_holder(file) and not layer.held("file", number, *HOLDERS):
+        yield Found("unheld", layer.name("file", number), f"no task has this {FIELDS[file.type]} open")
+
+
+def _closes_tcp(layer: Layer) -> bool:
+    """Whether connections were not dumped, and are to be closed ones after a restore (--tcp-close)."""
+    return layer.inventory is not None and bool(layer.inventory.tcp_close)
 
 
 def _wrong(number: int, file: Any) -> str:
@@ -69,7 +80,7 @@ def _is_connected(socket: Any) -> bool:
 
 def _watched(layer: Layer, number: int, epoll: Any) -> Iterator[Found]:
     """A descriptor that is watched may be closed in one table that the epoll is in, but not in all."""
-    role = [role.id for role in layer.image.container.roles if role.name == "file"]
+    role = layer.roles("file")
     space = layer.image.space("fd", layer.number) if layer.has("fd") else None
     tables: set[int] = set()
     for edge in layer.image.reference_table.to(layer.ordinal("file", number)):
@@ -81,14 +92,10 @@ def _watched(layer: Layer, number: int, epoll: Any) -> Iterator[Found]:
         yield Found("watches", layer.name("file", number), f"watches descriptors that no table has: {numbers}")
 
 
-def look_at_descriptors(image: Image, tick: Tick) -> Iterator[Found]:
-    """Descriptors and open files name the same type."""
-    for layer in layers_of(image, tick):
-        if not layer.has("file"):
-            continue
-        types = {number: file.type for number, file in layer.each("file")} if layer.has("fd") else {}
-        for key, fd in layer.each("fd"):
-            kind = types.get(fd.id, fd.type)
-            if kind != fd.type:
-                text = f"says that {layer.name('file', fd.id)} is of type {fd.type}, it is of {kind}"
-                yield Found("file-type", layer.name("fd", key), text)
+def _descriptors(layer: Layer, types: dict[int, int]) -> Iterator[Found]:
+    """They say the type of what they name once more."""
+    for key, fd in layer.each("fd"):
+        kind = types.get(fd.id, fd.type)
+        if kind != fd.type:
+            text = f"says that {layer.name('file', fd.id)} is of type {fd.type}, it is of {kind}"
+            yield Found("file-type", layer.name("fd", key), text)

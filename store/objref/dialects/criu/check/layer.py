@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from objref.dialects.criu.kinds import KIND, KINDS, MESSAGES
+from objref.dialects.criu.payload import PLANS
 from objref.dialects.criu.show_message import parse
 from objref.names import format_objref
 from objref_index.objects import LISTED
@@ -53,6 +54,8 @@ class Layer:
         self.number = number
         self.folder = image.layers[number] if number < len(image.layers) else ""
         self._tick = tick
+        self._roles: dict[tuple[str, ...], frozenset[int]] = {}
+        self._last: tuple[str, int, bool] = ("", 0, True)
         self._kinds = {name for layer, name in image.spaces() if layer == number}
 
     def has(self, kind: str, key: int | None = None) -> bool:
@@ -73,7 +76,10 @@ class Layer:
 
     def message(self, kind: str, key: int) -> Any:
         """The message of an object that is there; of one with a payload, without it."""
-        found = self.image.space(kind, self.number).object(key)
+        space = self.image.space(kind, self.number)
+        if kind not in PLANS:
+            return parse(MESSAGES[kind], space[key])
+        found = space.object(key)
         data = b"" if not found.size else found.parts[0] if found.row.section == LISTED else found.bytes
         return parse(MESSAGES[kind], data)
 
@@ -85,9 +91,16 @@ class Layer:
         """Where in the stream an object that is there was announced."""
         return self.image.space(kind, self.number).ordinal(key)
 
+    def roles(self, *names: str) -> frozenset[int]:
+        """Numbers of roles."""
+        found = self._roles.get(names)
+        if found is None:
+            found = self._roles[names] = frozenset(r.id for r in self.image.container.roles if r.name in names)
+        return found
+
     def held(self, kind: str, key: int, *roles: str) -> bool:
         """Whether a reference of one of these roles leads to an object that is there."""
-        numbers = [role.id for role in self.image.container.roles if role.name in roles]
+        numbers = self.roles(*roles)
         for edge in self.image.reference_table.to(self.ordinal(kind, key)):
             if edge.role in numbers:
                 source = self.image.kind_name(self.image.object_table.row(edge.source).kind)
@@ -103,7 +116,9 @@ class Layer:
             kind, key = THROUGH[kind], key >> 32 if kind == "fd" else key
         if kind not in HOLDERS or not self.has(kind, key):
             return True
-        return self.held(kind, key, *HOLDERS[kind])
+        if self._last[:2] != (kind, key):  # a table is asked for by each of its descriptors
+            self._last = kind, key, self.held(kind, key, *HOLDERS[kind])
+        return self._last[2]
 
     def name(self, kind: str, key: int) -> str:
         """The objref of a key, whether there is such an object or not."""
@@ -127,12 +142,19 @@ class Layer:
         return inventory is not None and inventory.img_version > 0
 
 
-def matters(found: Object) -> bool:
-    """Whether CRIU would look at an object."""
-    image = found._image
-    layer = Layer(image, found.layer, lambda: None)
-    claim = image.space(found.kind, layer.number).claim(found.ordinal) if found.kind != "member" else None
-    return claim is None or not isinstance(claim[0], int) or layer.matters(found.kind, claim[0])
+def matters(image: Image) -> Callable[[Object], bool]:
+    """Tells of objects of an image whether CRIU would look at them."""
+    layers = {layer.number: layer for layer in layers_of(image, lambda: None)}
+
+    def judge(found: Object) -> bool:
+        kind = found.kind
+        for layer in layers.values():
+            claim = image.space(kind, layer.number).claim(found.ordinal) if layer.has(kind) else None
+            if claim is not None and isinstance(claim[0], int):
+                return layer.matters(kind, claim[0])
+        return True
+
+    return judge
 
 
 def layers_of(image: Image, tick: Tick) -> list[Layer]:

@@ -49,7 +49,7 @@ def look_at_namespaces(image: Image, tick: Tick) -> Iterator[Found]:
 
 def _mounted(layer: Layer) -> set[int]:
     """Mount namespaces with mounts."""
-    roles = [role.id for role in layer.image.container.roles if role.name == "namespace"]
+    roles = layer.roles("namespace")
     found: set[int] = set()
     for key in layer.keys("mnt"):
         for edge in layer.image.reference_table.of(layer.ordinal("mnt", key)):
