@@ -6,6 +6,7 @@ knows (`objref.dialects.checks`); here its tables are applied. Contents of pages
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ CLAIMED = "claimed-twice"
 """`what` of ids that several objects have, as of the import's note. Judged by that, or by "claimed-twice SPACE"."""
 MOST = 100
 """Findings of one kind that are told one by one; further ones are counted."""
+LAYER = re.compile(r"^\d+/")
 CHUNK = 1 << 16
 TICKS = 1 << 10
 
@@ -123,8 +125,9 @@ def _lost(image: Image, checks: Checks, tick: Tick) -> Iterator[Finding]:
 
 
 def _judge(reference: Reference, checks: Checks) -> Judgement | None:
-    role, target = reference.role, reference.target_objref.partition(":")[0].rpartition("/")[2]
-    for name in (f"{role} {target}", f"{reference.source.kind} {role}", role):
+    role, target = reference.role, LAYER.sub("", reference.target_objref)
+    kind = target.partition(":")[0]
+    for name in (f"{role} {target}", f"{role} {kind}", f"{reference.source.kind} {role}", role):
         if name in checks.lost:
             return checks.lost[name]
     return checks.lost_otherwise.get(reference.strength)

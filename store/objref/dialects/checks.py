@@ -49,7 +49,8 @@ class Checks(NamedTuple):
     notes: Mapping[str, Judgement | None]
     """`what` of a note of the import → what it means; None: says nothing of the dump, or a look says it better."""
     lost: Mapping[str, Judgement | None]
-    """What a reference to nothing means: by "role kind" of what is missing, "kind role" of what refers, or role."""
+    """What a reference to nothing means: by "role objref" or "role kind" of what is missing (in whatever layer), "kind
+    role" of what refers, or role."""
     lost_otherwise: Mapping[str, Judgement | None]
     """The same by strength, for roles that are not in `lost`."""
     findings: Mapping[str, Judgement] = {}

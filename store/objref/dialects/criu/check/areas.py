@@ -37,7 +37,7 @@ def look_at_areas(image: Image, tick: Tick) -> Iterator[Found]:
 
 def areas_of(layer: Layer, pid: int, mm: Any) -> list[Any]:
     """In old dumps they are in a file of their own."""
-    if mm.vmas or not layer.has("vma"):
+    if mm.vmas or not layer.has("vma") or pid >> 32:
         return list(mm.vmas)
     space = layer.image.space("vma", layer.number)
     areas: list[Any] = []

@@ -85,6 +85,7 @@ LOST: Mapping[str, Judgement | None] = {
     "parent": error('criu restore ends ("Can\'t find a parent"): pstree.img is incomplete'),
     "core": error(NO_IMAGE),
     "thread": error(NO_IMAGE),
+    "thread core:0": None,  # of a zombie
     "ids": error(NO_IMAGE),
     "mm": error(NO_IMAGE),
     "fs": error(NO_IMAGE),
@@ -127,7 +128,7 @@ LOST: Mapping[str, Judgement | None] = {
     "seccomp-filter": error('criu restore ends ("Corrupted filter index"): ' + INCOMPLETE),
     "previous": error("criu restore ends, the chain of filters is broken: seccomp.img is damaged"),
 }
-"""By "role kind" of what is missing, "kind role" of what refers, or role."""
+"""By "role objref" or "role kind" of what is missing, "kind role" of what refers, or role."""
 
 LOST_OTHERWISE: Mapping[str, Judgement | None] = {
     "H": error("criu restore needs it: " + INCOMPLETE),

@@ -85,14 +85,19 @@ def _sessions(layer: Layer, parents: dict[int, int], sessions: dict[int, int]) -
 def _threads(layer: Layer, parents: dict[int, int]) -> Iterator[Found]:
     owners: dict[int, int] = {}
     for pid, task in layer.each("task"):
-        if not task.threads or pid not in task.threads:
+        if pid not in task.threads and not _is_dead(layer, pid):  # a zombie has one thread, 0
             yield Found("threads", layer.name("task", pid), "is not one of its own threads")
-        for tid in task.threads:
+        for tid in filter(None, task.threads):
             if tid != pid and (tid in parents or owners.get(tid, pid) != pid):
                 other = layer.name("task", tid if tid in parents else owners[tid])
                 yield Found("threads", layer.name("task", pid), f"its thread {tid} belongs to {other}, too")
             elif tid != pid:
                 owners[tid] = pid
+
+
+def _is_dead(layer: Layer, pid: int) -> bool:
+    core = layer.get("core", pid)
+    return core is not None and core.tc.task_state in DEAD
 
 
 # -- cores --------------------------------------------------------------------------------------------------
