@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import objref
 from objref.checking import CLAIMED, MOST
 from objref.cli.checking import ERRORS, WARNINGS
 from objref.dialects.checks import Checks
@@ -74,3 +75,11 @@ def test_exit_codes_and_limits() -> None:
     assert codes == ["0", str(ERRORS), str(WARNINGS)]
     assert all(int(a) < int(b) for a, b in pairwise(codes))
     assert f"Of each kind of finding {MOST} are told" in PAGE
+
+
+def test_a_dialect_of_the_future_is_not_called_whole(tmp_path: Path) -> None:
+    objref.import_image(DOCS.parent / "tests" / "images" / "scene.cr", tmp_path / "x.objref")
+    with objref.open(tmp_path / "x.objref") as image:
+        image._meta = {**image.meta, "dialect": "of-the-future"}
+        with pytest.raises(objref.UnsupportedError, match="cannot be checked"):
+            list(image.check())

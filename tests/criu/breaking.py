@@ -282,6 +282,12 @@ def _peer(files: Files) -> None:
     _drop_open(12)(files)
 
 
+def _in_flight(files: Files) -> None:
+    """A message that carries a descriptor of a file that is not there."""
+    packet = message("sk_packet_entry", id_for=12, length=12, scm=[{"type": 1, "rights": [77]}])
+    files["tree/sk-queues.img"] = header("sk-queues") + framed(packet) + b"queued bytes"
+
+
 def _receiver(files: Files) -> None:
     """Bytes for sockets that are gone."""
     _drop_open(11, 12, 13, 14)(files)
@@ -347,7 +353,7 @@ BREAKS: dict[str, Break] = {
         copied("ids-101.img", "fs-101.img"), "error", "magic", "member:tree/fs-101.img", also=("dangling",)
     ),
     "another_version": Break(_old_framing, "error", "magic", "member:tree/fs-101.img"),
-    "pages_of_another": Break(_pagemap_of_another, "error", "pages-shared", "pagemap:101", None, (*ALSO_LOST, "pages-long", "pages-short")),
+    "pages_of_another": Break(_pagemap_of_another, "error", "pages-shared", "pagemap:101", False, (*ALSO_LOST, "pages-long", "pages-short")),
     "pages_that_go_on": Break(grown("pages-3.img", bytes(4096)), "error", "pages-long", "pagemap:101", True),
     # -- cut and damaged files
     "pages_cut": Break(cut("pages-3.img", 4096), "error", "pages-short", "pagemap:101"),
@@ -378,7 +384,7 @@ BREAKS: dict[str, Break] = {
     # -- memory
     "area_missing": Break(_no_vma, "error", "outside-areas", "pagemap:101"),
     "areas_overlap": Break(
-        changed("mm-101.img", _overlapping), "error", "area", "mm:101", None, ("outside-areas",)
+        changed("mm-101.img", _overlapping), "error", "area", "mm:101", True, ("outside-areas",)
     ),
     "segment": Break(changed("mm-101.img", _shared), "error", "segment", "mm:101"),
     "no_areas": Break(
@@ -386,13 +392,14 @@ BREAKS: dict[str, Break] = {
     ),
     "page_order": Break(_pages_swapped, "error", "page-order", "pagemap:101"),
     "no_head": Break(_pagemap_without_head, "error", "no-head", "pagemap:101", also=("stale",)),
-    "newer": Break(_pagemap_of_the_future, "warning", "newer", "pagemap:101", None),
+    "newer": Break(_pagemap_of_the_future, "warning", "newer", "pagemap:101", True),
     "lazy": Break(_lazy, "warning", "lazy", "pagemap:101"),
     # -- open files
     "file_lost": Break(_drop_file(5), "error", "dangling", "fd:2/3", also=("dangling",)),
     "exe_lost": Break(_drop_file(1), "error", "dangling", "mm:100", also=("dangling",)),
     "peer_lost": Break(_peer, "error", "dangling", "file:11", also=("dangling",)),
-    "receiver": Break(_receiver, "warning", "dangling", "sk-packet:0", None, ("dangling",)),
+    "in_flight": Break(_in_flight, "error", "dangling", "sk-packet:0"),
+    "receiver": Break(_receiver, "warning", "dangling", "sk-packet:0", True, ("dangling",)),
     "remap_of_nothing": Break(_drop_open(6), "error", "dangling", "remap:6"),
     "other_id": Break(changed("files.img", _fields(entry(15), efd__id=99)), "error", "file", "file:15"),
     "no_payload": Break(
@@ -407,8 +414,8 @@ BREAKS: dict[str, Break] = {
         changed("files.img", lambda i: setattr(entry(18)(i).epfd.tfd[0], "tfd", 77)), "error", "watches", "file:18"
     ),
     "connection": Break(_connection, "error", "no-tcp-stream", "file:15"),
-    "lock": Break(changed("filelocks.img", _fields(first, fd=77)), "error", "dangling", "lock:0", None),
-    "lock_of_nobody": Break(changed("filelocks.img", _fields(first, pid=77)), "warning", "dangling", "lock:0", None),
+    "lock": Break(changed("filelocks.img", _fields(first, fd=77)), "error", "dangling", "lock:0", False),
+    "lock_of_nobody": Break(changed("filelocks.img", _fields(first, pid=77)), "warning", "dangling", "lock:0", True),
     # -- what tasks share
     "namespace": Break(changed("ids-101.img", _fields(first, uts_ns_id=77)), "error", "namespace-part", "ids:101"),
     "cgroup": Break(
@@ -433,7 +440,7 @@ BREAKS: dict[str, Break] = {
     "older_page_map": Break(
         _older_page_map, "error", "parent-pages", "member:predump/2/pagemap-101.img", False, CHAIN, "predump"
     ),
-    "clock": Break(_clock, "warning", "older-is-newer", "1/inventory:0", None, (), "predump"),
+    "clock": Break(_clock, "warning", "older-is-newer", "1/inventory:0", True, (), "predump"),
     "pre_dump_alone": Break(
         _without_folders("predump/1", "predump/2"), "warning", "pre-dump", "predump/0/inventory.img", None, (), "predump"
     ),

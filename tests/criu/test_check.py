@@ -161,7 +161,7 @@ def test_the_progress_goes_on(tmp_path: Path) -> None:
     assert seen[0] >= 1000
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_in_the_files_it_comes_to_an_end(data: st.DataObject, tmp_path: Path) -> None:
     """Bytes changed anywhere in the files of a rich dump: findings, never another error."""
