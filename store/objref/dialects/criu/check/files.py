@@ -25,8 +25,8 @@ MADE = (2, 5, 11)
 INET, UNIX, EPOLL = 4, 5, 7
 HOLDERS = ("file", "in-flight", "mapping")
 TCP = 6
-CONNECTED = (1, 2, 4, 5, 8, 9, 11)
-"""Socket states in which a tcp-stream image is written: established, and all on the way in or out of it."""
+CONNECTED = (1, 4, 5, 8, 9, 11)
+"""Socket states in which a tcp-stream image is written: established, and all on the way out of it."""
 
 
 def look_at_files(image: Image, tick: Tick) -> Iterator[Found]:

@@ -26,7 +26,6 @@ HOLDERS: Mapping[str, tuple[str, ...]] = {
     "mm": ("mm",),
     "fs": ("fs",),
     "pagemap": ("pagemap",),
-    "creds": ("creds",),
     "fdtable": ("fdtable",),
     "shmem": ("segment",),
     "pages": ("pages",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from objref.dialects.checks import Found
 from objref.dialects.criu.check.layer import Layer, layers_of
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from objref.dialects.checks import Tick
     from objref.image import Image
 
-__all__ = ["PARTS", "look_at_namespaces"]
+__all__ = ["look_at_namespaces"]
 
 PARTS = {
     "net_ns_id": "netns",
     "ipc_ns_id": "ipcns-var",
     "uts_ns_id": "utsns",
-    "mnt_ns_id": "mnt",
     "user_ns_id": "userns",
     "time_ns_id": "timens",
+    "mnt_ns_id": "mnt",
 }
 """Field of an ids entry -> kind without which CRIU cannot make such a namespace."""
 
@@ -28,23 +28,35 @@ PARTS = {
 def look_at_namespaces(image: Image, tick: Tick) -> Iterator[Found]:
     """Of tasks whose namespace is not that of CRIU itself."""
     for layer in layers_of(image, tick):
-        inventory = layer.inventory
-        if inventory is None:  # which namespaces were those of CRIU?
+        if layer.inventory is None:  # which namespaces were those of CRIU?
             continue
-        seen: set[tuple[str, int]] = set()
-        mounted = _mounted(layer)
+        there = {field: _dumped(layer, kind) for field, kind in PARTS.items()}
+        known = {field: {0, getattr(layer.inventory.root_ids, field)} for field in PARTS}
         for pid, ids in layer.each("ids"):
-            if not layer.matters("ids", pid):
-                continue
-            for field, kind in PARTS.items():
-                number = getattr(ids, field)
-                if (field, number) in seen or number == getattr(inventory.root_ids, field) or not number:
-                    continue
-                seen.add((field, number))
-                there = number in mounted if kind == "mnt" else layer.has(kind, number)
-                if not there:
-                    text = f"its {field} is {layer.name('ns', number)}, of which there is no {kind}"
-                    yield Found("namespace-part", layer.name("ids", pid), text)
+            if layer.matters("ids", pid):
+                yield from _task(layer, pid, ids, there, known)
+
+
+def _task(layer: Layer, pid: int, ids: Any, there: dict[str, set[int]], known: dict[str, set[int]]) -> Iterator[Found]:
+    """What was not said before. `known`: namespaces that need no part, or were looked at."""
+    for field, kind in PARTS.items():
+        number = getattr(ids, field)
+        if number not in known[field] | there[field]:
+            known[field].add(number)
+            text = f"its {field} is {layer.name('ns', number)}, of which there is no {kind}"
+            yield Found("namespace-part", layer.name("ids", pid), text)
+
+
+def _dumped(layer: Layer, kind: str) -> set[int]:
+    """Namespaces that have this part. Old dumps have devices instead of a netns, and called the timens 0."""
+    if kind == "mnt":
+        return _mounted(layer)
+    found = set(layer.keys(kind))
+    if kind == "netns":
+        found |= {key >> 32 for key in layer.keys("netdev")}
+    if kind == "timens" and 0 in found:
+        found |= {ids.time_ns_id for _, ids in layer.each("ids")}
+    return found
 
 
 def _mounted(layer: Layer) -> set[int]:
