@@ -1,15 +1,18 @@
-"""What a verification finds: damage and broken rules, bounded, each with its place and the objects that it touches."""
+"""What `verify` and `check` find: each thing with its place and the objects that it touches. What a verification finds
+is bounded."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from objref.errors import FormatError
 
-__all__ = ["Finding", "Findings", "finding_of"]
+__all__ = ["Finding", "Findings", "Severity", "finding_of"]
+
+Severity = Literal["error", "warning", "note"]
 
 RULE = re.compile(r"\b(?:R(?:20|1\d|[1-9])|S(?:1[0-2]|[1-9]))\b")
 FINDINGS = 1000
@@ -20,7 +23,8 @@ class Finding(NamedTuple):
     """One thing that is wrong."""
 
     what: str
-    """A word: superblock, footer, directory, group, piece, layout, table, block, braid, page, digest, keys, …"""
+    """A word. Of a verification: superblock, footer, directory, group, piece, layout, table, block, braid, page,
+    digest, keys, …; of a check: those of docs/check.md."""
     where: str
     """The place: a section, a table, an offset, an objref."""
     text: str
@@ -31,6 +35,11 @@ class Finding(NamedTuple):
     """Objects that this touches, the first few."""
     affected: int = 0
     """How many objects this touches."""
+    severity: Severity = "error"
+    """All that a verification finds is an error. Of a check: error, a restore fails or goes wrong; warning, perhaps;
+    note, something to know."""
+    meaning: str = ""
+    """Of a check: what it means for a restore, and what can be done."""
 
 
 def finding_of(what: str, where: str, error: FormatError) -> Finding:

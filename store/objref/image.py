@@ -19,7 +19,7 @@ from objref_index import FORM_BYTES, Objects, References
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
     from typing import Any, BinaryIO
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from objref.dialects.dialect import Dialect
     from objref.dialects.plan import Plan, Scope
     from objref.extracting import Extracted
+    from objref.findings import Finding
     from objref.graph import Closure, Root, Roots
     from objref.restore import Made, Maker, Restored
 
@@ -336,6 +337,12 @@ class Image:
         from objref.restore import restore
 
         return restore(self, roots, makers, **options)
+
+    def check(self, progress: Callable[[int], None] | None = None) -> Iterator[Finding]:
+        """What is wrong with the dump itself, in its dialect's terms; see `objref.checking.check_image`."""
+        from objref.checking import check_image
+
+        return check_image(self, progress)
 
     # -- the stream ----------------------------------------------------------------------------------------
 

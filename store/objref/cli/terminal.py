@@ -64,18 +64,20 @@ class Paint:
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.on else text
 
 
-def progress(what: str, total: int | None) -> AbstractContextManager[Callable[[int], None] | None]:
-    """A bar on standard error while it is a terminal; None otherwise. `total` in bytes, None when unknown."""
+def progress(what: str, total: int | None, unit: str = "bytes") -> AbstractContextManager[Callable[[int], None] | None]:
+    """A bar on standard error while it is a terminal; None otherwise. `total` in bytes (or in what `unit` says), None
+    when unknown."""
     from contextlib import contextmanager, nullcontext
 
-    return contextmanager(_bar)(what, total) if sys.stderr.isatty() else nullcontext()
+    return contextmanager(_bar)(what, total, unit) if sys.stderr.isatty() else nullcontext()
 
 
-def _bar(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+def _bar(what: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    done = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (TextColumn(f"{{task.completed}} {unit}"),)
+    columns = (TextColumn("{task.description}"), BarColumn(), *done)
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(what, total=total)
         yield lambda done: bars.update(task, completed=done)

@@ -12,6 +12,7 @@ from objref.dialects.events import Kind, Role, Splitter
 from objref.limits import Limits
 
 if TYPE_CHECKING:
+    from objref.dialects.checks import Checks
     from objref.dialects.plan import Plan, Request
     from objref.image import Image
     from objref.object import Object
@@ -55,3 +56,5 @@ class Dialect(NamedTuple):
     """Plans a smaller image with just what some objects need; None where nobody could use one."""
     about: Callable[[Image], dict[str, str]] | None = None
     """What an image says of its stream as a whole, such as its layout, for `info`: what it is -> in words."""
+    checks: Callable[[], Checks] | None = None
+    """What is looked at to tell whether an image makes sense, and what it means; None where nobody knows."""

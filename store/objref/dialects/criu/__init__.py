@@ -21,6 +21,7 @@ from objref.dialects.criu.kinds import KINDS, ROLES
 from objref.dialects.dialect import Dialect
 
 if TYPE_CHECKING:
+    from objref.dialects.checks import Checks
     from objref.dialects.events import Splitter
     from objref.dialects.plan import Plan, Request
     from objref.image import Image
@@ -60,6 +61,13 @@ def _extract(image: Image, request: Request) -> Plan:
     return plan(image, request)
 
 
+def _checks() -> Checks:
+    from objref.dialects.criu.check import CHECKS
+
+    return CHECKS
+
+
 DIALECT = Dialect(
-    "criu", KINDS, ROLES, lambda head: is_header(head[:BLOCK]), _splitter, _decodes, _decode, _brief, extract=_extract
-)
+    "criu", KINDS, ROLES, lambda head: is_header(head[:BLOCK]), _splitter, _decodes, _decode, _brief,
+    extract=_extract, checks=_checks,
+)  # fmt: skip

@@ -18,8 +18,10 @@ from objref.dialects.criu.pagemap import Pagemap
 from objref.dialects.criu.state import LayerState, Outbox
 from objref.dialects.events import Alias, Derived, Edges, Event, Forget, Layers, Note, Retarget
 
-__all__ = ["Folder", "Storage", "finish_folders"]
+__all__ = ["BACK", "Folder", "Storage", "finish_folders"]
 
+BACK = "back into its own chain"
+"""What the note about a `parent` link says that leads in a circle."""
 DEAD = (2, 6)
 """core.tc.task_state of zombies: they have no memory, no files."""
 NS_KINDS = (
@@ -99,7 +101,7 @@ def _cut_circle(folder: Folder) -> Iterator[Note]:
         step.checked = True  # a chain that ran into this one need not walk it again
         if step.older.number in passed:
             where = posixpath.join(step.name, "parent")
-            yield Note("parent", where, f"leads to {step.parent!r}, back into its own chain: not followed")
+            yield Note("parent", where, f"leads to {step.parent!r}, {BACK}: not followed")
             step.older = None
             return
         step = step.older

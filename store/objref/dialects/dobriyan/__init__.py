@@ -12,6 +12,7 @@ from objref.dialects.dialect import Dialect
 from objref.dialects.dobriyan.kinds import KINDS, ROLES, SIGNATURE
 
 if TYPE_CHECKING:
+    from objref.dialects.checks import Checks
     from objref.dialects.events import Splitter
     from objref.limits import Limits
     from objref.object import Object
@@ -57,4 +58,10 @@ def _brief(found: Object) -> str:
     return brief(found)
 
 
-DIALECT = Dialect("dobriyan", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief)
+def _checks() -> Checks:
+    from objref.dialects.dobriyan.check import CHECKS
+
+    return CHECKS
+
+
+DIALECT = Dialect("dobriyan", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief, checks=_checks)

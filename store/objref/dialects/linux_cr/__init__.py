@@ -7,6 +7,7 @@ splitter.py                      framing: bytes in, events out
 grammar.py, hooks.py, openers.py which record belongs to which object
 batch.py, memory.py              columns of complete objects; where memory pages went
 view.py, tails.py, brief.py      objects for people
+check.py                         whether a stream makes sense
 convert.py                       from one layout of rev 6 to another
 """
 
@@ -19,6 +20,7 @@ from objref.dialects.linux_cr.kinds import DECODED, KINDS, ROLES
 from objref.dialects.linux_cr.numbering import CONVERTIBLE, starts_stream
 
 if TYPE_CHECKING:
+    from objref.dialects.checks import Checks
     from objref.dialects.dialect import Converter
     from objref.dialects.events import Splitter
     from objref.image import Image
@@ -62,16 +64,13 @@ def _about(image: Image) -> dict[str, str]:
     return about(image)
 
 
+def _checks() -> Checks:
+    from objref.dialects.linux_cr.check import CHECKS
+
+    return CHECKS
+
+
 DIALECT = Dialect(
-    "linux-cr",
-    KINDS,
-    ROLES,
-    starts_stream,
-    _splitter,
-    _decodes,
-    _decode,
-    _brief,
-    CONVERTIBLE,
-    _converter,
-    about=_about,
-)
+    "linux-cr", KINDS, ROLES, starts_stream, _splitter, _decodes, _decode, _brief, CONVERTIBLE, _converter,
+    about=_about, checks=_checks,
+)  # fmt: skip

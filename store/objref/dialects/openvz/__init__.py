@@ -9,6 +9,7 @@ from objref.dialects.events import Splitter
 from objref.dialects.openvz.kinds import KINDS, ROLES, SIGNATURE
 
 if TYPE_CHECKING:
+    from objref.dialects.checks import Checks
     from objref.image import Image
     from objref.limits import Limits
     from objref.object import Object
@@ -50,4 +51,10 @@ def _about(image: Image) -> dict[str, str]:
     return about(image)
 
 
-DIALECT = Dialect("openvz", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief, about=_about)
+def _checks() -> Checks:
+    from objref.dialects.openvz.check import CHECKS
+
+    return CHECKS
+
+
+DIALECT = Dialect("openvz", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief, about=_about, checks=_checks)
