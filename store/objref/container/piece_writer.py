@@ -143,7 +143,7 @@ class PieceWriter:
     def _write(self, section: GrowingSection) -> None:
         """Write what is buffered; the piece stays open while nothing else is written."""
         self._open_for(section)
-        self._out.write(b"".join(section.chunks))
+        self._out.write_all(section.chunks)
         section.chunks = []
         section.buffered = 0
 

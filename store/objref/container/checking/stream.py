@@ -91,7 +91,7 @@ class _Cursor:
             part = min(length, have)
             if have > part:
                 self._spans.append((address + part, have - part))
-            yield from self._c.span(self._section, address, part)
+            yield from self._c.ahead.span(self._section, address, part)
             length -= part
 
     def _of_slots(self, slots: Any) -> Iterator[bytes | memoryview]:
@@ -101,7 +101,7 @@ class _Cursor:
         starts = np.r_[0, cuts]
         for first, pages in zip(slots[starts].tolist(), np.diff(np.r_[starts, len(slots)]).tolist(), strict=True):
             if first != f.ZERO_PAGE and self._pages is not None:
-                yield from self._c.span(self._pages, first << f.PAGE_LOG2, pages << f.PAGE_LOG2)
+                yield from self._c.ahead.span(self._pages, first << f.PAGE_LOG2, pages << f.PAGE_LOG2)
                 continue
             for done in range(0, pages, ZEROS):
                 yield ZERO_PAGES[: min(ZEROS, pages - done) << f.PAGE_LOG2]

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 from xxhash import xxh3_64_intdigest as xxh3
 
-from objref.container.checking.ahead import Plan, decode_many
+from objref.container.together import Plan, decode_many
 from objref.container.dictionary import Dictionary
 from objref.container.source import BytesSource
 

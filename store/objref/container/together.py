@@ -1,11 +1,10 @@
-"""Neighbouring blocks in one go: one read, contents that lie one behind the other, and nobody waits for them."""
+"""Neighbouring blocks in one go: one read, and contents that lie one behind the other."""
 
 from __future__ import annotations
 
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import zstandard
 from xxhash import xxh3_64_intdigest as xxh3
 
@@ -59,7 +58,7 @@ def _together(plan: Plan, data: bytes | memoryview, blocks: list[memoryview]) ->
     for block, length in zip(blocks, plan.lengths, strict=True):
         if len(block) == length or check_frame(block, length) or not _is_one_frame(block):
             return None
-    joined = np.empty(sum(plan.lengths), np.uint8).data
+    joined = memoryview(bytearray(sum(plan.lengths)))
     made = decompressor() if plan.dictionary is None else plan.dictionary.decompressor()
     try:
         found = made.stream_reader(data, read_across_frames=True).readinto(joined)
