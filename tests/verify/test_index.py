@@ -19,8 +19,9 @@ from objref.container import ending
 from objref.container.options import Options
 from objref.dialects import events as ev
 from objref.findings import Findings
-from objref.verify import Report, arrays, extents
+from objref.verify import Report, extents
 from objref.verify.sums import PairSums, RunSums
+from objref_index import arrays
 
 
 def texts(report: Report) -> str:

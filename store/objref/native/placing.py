@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from objref.container.format import ADDRESS_MASK
-from objref.native.offsets import Ints
+from objref_index.arrays import Ints
 
 __all__ = ["Placing"]
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from objref.findings import Findings
-from objref.verify.arrays import PART, Ints, parts, window
 from objref.verify.entries import check_entries
 from objref.verify.sums import PairSums, RunSums
 from objref_index import FORM_BYTES, Column
+from objref_index.arrays import PART, Ints, parts, window
 from objref_index.tree.keys import TreeKeys
 
 __all__ = ["check_space"]

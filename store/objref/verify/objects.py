@@ -11,10 +11,10 @@ import numpy as np
 from objref.container.checking import Bytes
 from objref.errors import FormatError
 from objref.findings import Finding, Findings, finding_of
-from objref.verify.arrays import Ints, different, parts, window
 from objref.verify.extents import ExtentWalk, Rows
 from objref.verify.names import NAMED, name_of, names_of
 from objref.verify.sums import RunSums
+from objref_index.arrays import Ints, different, parts, window
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE
 
 __all__ = ["check_objects"]

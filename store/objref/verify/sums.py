@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from objref.verify.arrays import Ints
+from objref_index.arrays import Ints
 
 __all__ = ["PairSums", "RunSums"]
 
