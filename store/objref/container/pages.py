@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from xxhash import xxh3_64_intdigest as xxh3
@@ -45,38 +45,47 @@ class PageTable:
         """
         hashes = [xxh3(data[at : at + PAGE]) for at in range(0, len(data), PAGE)]
         self.pages += len(hashes)
-        seen = self._seen
+        seen, slots = self._seen, array("I", bytes(4 * len(hashes)))
         known = [i for i, h in enumerate(hashes) if h in seen or h == ZERO_HASH]
-        if known or len(set(hashes)) < len(hashes):
-            return self._told_apart(data, hashes)
-        slots = array("I", bytes(4 * len(hashes)))
-        self._store(data, 0, len(hashes), hashes, slots)
-        return slots
-
-    def _told_apart(self, data: memoryview, hashes: list[int]) -> array[int]:
-        """Slots of pages of which some may have been seen."""
-        seen = self._seen
-        here: dict[int, int] = {}
-        fresh: list[int] = []
+        told = [i for i in known if self._is_known(data, i, hashes[i], slots)]
+        fresh = sorted(set(range(len(hashes))).difference(told)) if told else range(len(hashes))
         twins: list[tuple[int, int]] = []
-        slots = array("I", bytes(4 * len(hashes)))
-        for i, h in enumerate(hashes):
-            if h == ZERO_HASH and _page(data, i) == ZERO:
-                slots[i] = ZERO_PAGE
-                self.zero += 1
-            elif (slot := seen.get(h)) is not None and self._read(slot) == _page(data, i):
-                slots[i] = slot
-                self.repeated += 1
-            elif (twin := here.setdefault(h, i)) != i and _page(data, twin) == _page(data, i):
-                twins.append((i, twin))
-                self.repeated += 1
-            else:
-                fresh.append(i)
+        if len(told) < len(known) or len({hashes[i] for i in fresh}) < len(fresh):
+            fresh, twins = self._without_twins(data, fresh, hashes)
         for first, stop in _runs(fresh):
             self._store(data, first, stop, hashes, slots)
         for i, twin in twins:
             slots[i] = slots[twin]
         return slots
+
+    def _is_known(self, data: memoryview, i: int, h: int, slots: array[int]) -> bool:
+        """Whether a page is zero or was seen, by its bytes; then it gets its slot."""
+        if h == ZERO_HASH and _page(data, i) == ZERO:
+            slots[i] = ZERO_PAGE
+            self.zero += 1
+            return True
+        slot = self._seen.get(h)
+        if slot is None or self._read(slot) != _page(data, i):
+            return False
+        slots[i] = slot
+        self.repeated += 1
+        return True
+
+    def _without_twins(
+        self, data: memoryview, fresh: Sequence[int], hashes: list[int]
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Those of the new pages that are not the same as one before, and the others with the one that they are."""
+        first: dict[int, int] = {}
+        alone: list[int] = []
+        twins: list[tuple[int, int]] = []
+        for i in fresh:
+            twin = first.setdefault(hashes[i], i)
+            if twin != i and _page(data, twin) == _page(data, i):
+                twins.append((i, twin))
+            else:
+                alone.append(i)
+        self.repeated += len(twins)
+        return alone, twins
 
     def _store(self, data: memoryview, first: int, stop: int, hashes: list[int], slots: array[int]) -> None:
         """Store new pages that are neighbours."""
@@ -91,7 +100,7 @@ class PageTable:
             seen.setdefault(h, k)
 
 
-def _runs(places: list[int]) -> Iterator[tuple[int, int]]:
+def _runs(places: Sequence[int]) -> Iterator[tuple[int, int]]:
     """(first, last + 1) of those that follow each other."""
     cuts = [k + 1 for k, (a, b) in enumerate(pairwise(places)) if b != a + 1]
     for start, stop in pairwise([0, *cuts, len(places)] if places else []):
