@@ -11,7 +11,7 @@ from objref.container import format as f
 from objref.errors import FormatError
 from objref.native import layout as n
 from objref.native.offsets import Offsets, offsets_of
-from objref_index.arrays import Ints, window
+from objref_index.arrays import Ints, different, window
 from objref_index.objects import LISTED, NOWHERE, Row
 
 __all__ = ["Ready", "Rows"]
@@ -108,7 +108,7 @@ class Rows:
         """`strand << 48 | offset` for `section << 48 | address`."""
         sections, addresses = where >> SHIFT, where & MASK
         out = np.zeros(len(where), np.uint64)
-        for number in np.unique(sections).tolist():
+        for number in different(sections):
             mine = sections == number
             if number == NOWHERE:
                 if addresses[mine].any() or (lengths[mine].any() and not holes):
