@@ -12,7 +12,7 @@ STORE, INDEX = Path(objref.__file__).parent, Path(objref_index.__file__).parent
 HEAVY = {"numpy", "google", "rich", "dataclasses", "asyncio", "importlib.metadata"}
 INTERFACE = {f"objref.dialects.{name}" for name in ("checks", "dialect", "events", "plan", "registry")}
 LAZY = {"zstandard", "lzma", "bz2", "json", "hashlib"}
-WITH_NUMPY = {INDEX / name for name in ("flat.py", "frontier.py", "strides.py")} | {*INDEX.rglob("build*.py")}
+WITH_NUMPY = {INDEX / name for name in ("arrays.py", "flat.py", "frontier.py", "strides.py")} | {*INDEX.rglob("build*.py")}
 WITH_NUMPY |= {path for folder in ("verify", "checking", "native") for root in (STORE, INDEX) for path in root.rglob(f"{folder}/*.py")}
 """Loaded where arrays are walked as a whole: by imports, verifications and large closures."""
 WITHOUT_NUMPY = [path for path in (*STORE.rglob("*.py"), *INDEX.rglob("*.py")) if path not in WITH_NUMPY]

@@ -7,6 +7,7 @@ keys        from a key to an ordinal and back (a run, or sorted with a radix dir
 objects     from an ordinal to where its bytes are
 references  from an ordinal to what it refers to, and what refers to it
 traversal   what is reached from some objects (frontier, strides, flat: with numpy, when it is much)
+arrays      parts of columns as numpy arrays, none of it remembered
 cut         the references of some objects, by where they lead
 components  which of them lead to each other, and an order
 build       makes all of these from columns

@@ -52,6 +52,9 @@ class NumberTable(KeyTable, Protocol):
 class NameTable(KeyTable, Protocol):
     """Keys that are bytes."""
 
+    def key(self, place: int, /) -> bytes:
+        """The one at this place of their order."""
+
     def around(self, key: bytes, n: int, /) -> list[bytes]:
         """Up to n names before the place of a name, and n from there on."""
 

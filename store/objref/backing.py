@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from objref.container import format as f
 from objref.container.source import Source
 from objref.limits import Limits
-from objref_index import KeyTable, Objects, References
+from objref_index import Column, KeyTable, NameTable, Objects, References
 
 __all__ = ["Backing", "Quick"]
 
@@ -39,11 +39,21 @@ class Backing(Protocol):
     def roles(self) -> list[f.RoleEntry]:
         """All roles of references."""
 
+    @property
+    def groups(self) -> list[f.GroupEntry]:
+        """Where the trailers are, in order."""
+
+    def pieces(self, section: int) -> list[f.PieceEntry]:
+        """The pieces of a section by address."""
+
     def meta(self) -> dict[str, Any]:
         """What made the index, from what, with which options."""
 
     def table(self, name: str, owner: int = 0, limit: int | None = None) -> bytes | memoryview:
         """The content of a table, checked; empty when there is none."""
+
+    def column(self, name: str, owner: int = 0) -> Column | None:
+        """A table of integers, read and checked by the stripe; None when there is none."""
 
     def objects(self) -> Objects:
         """Rows by ordinal."""
@@ -53,6 +63,9 @@ class Backing(Protocol):
 
     def keys(self, space: f.SpaceEntry) -> KeyTable:
         """The key table of a space."""
+
+    def byte_keys(self, space: f.SpaceEntry) -> NameTable:
+        """That of a space whose keys are names."""
 
     def quick(self, space: f.SpaceEntry, keys: KeyTable) -> Quick | None:
         """A shorter way from keys to bytes, if there is one."""
@@ -77,6 +90,9 @@ class Backing(Protocol):
 
     def stream(self) -> Iterator[bytes | memoryview]:
         """The original bytes in order; IntegrityError at the end if they are not what was indexed."""
+
+    def runs(self) -> Iterator[tuple[int, bytes | memoryview]]:
+        """(strand, bytes) of the stream, in order; that they are what was indexed is for the caller to compare."""
 
     def about(self) -> dict[str, Any]:
         """Facts about the file itself, for `info`: its length, and that of the index beside it."""

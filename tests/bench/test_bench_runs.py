@@ -31,11 +31,12 @@ CANDIDATES = {
     "import_objects": ("objref import", "objref import, raw", "protobuf, each item"),
     "import_pages": ("objref import", "objref import, raw"),
     "export": ("objref export", "objref export, raw", "SHA-256"),
+    "native": ("export", "import", "import, pages raw", "export | import", "SHA-256"),
     "memory": ("nothing", "2,000 files, no references", "2,000 sockets, three references each"),
 }
 TARGETS = {
     "lookup": 1, "opening": 1, "shell": 1, "import_objects": 1, "memory": 3, "seek": 3, "closure": 5, "split": 2,
-    "extract": 1, "verify": 2, "density": 3,
+    "extract": 1, "verify": 2, "density": 3, "native": 4,
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -88,6 +89,22 @@ def test_compressed_and_encrypted_with_age(folder: Path) -> None:
     assert same(folder)
 
 
+@pytest.mark.parametrize(
+    "damage", ["head -c -1000 sent", "head -c 20000 sent", "head -c 9000 sent; tail -c +9002 sent", "tail -c +300 sent"]
+)
+def test_encrypted_and_damaged_on_the_way(folder: Path, damage: str) -> None:
+    """What decrypts gives out what is sound and stops; what arrived of the image is less than the image, and refused."""
+    need("zstd", "age", "age-keygen")
+    line = (
+        "age-keygen -o key && objref export x.objref --as native -o - | zstd -q | age -r $(age-keygen -y key) > sent && "
+        "{ DAMAGE; } | age -d -i key | zstd -dq | objref import - -o y.objref"
+    )
+    done = shell(line.replace("DAMAGE", damage), folder)
+    assert done.returncode == 4, done.stderr
+    assert re.search(r"cut at byte|empty; expected", done.stderr)
+    assert not (folder / "y.objref").exists()
+
+
 SIGN = "ssh-keygen -q -t ed25519 -N '' -f key && ssh-keygen -q -Y sign -f key -n objref x.seal"
 ALLOW = "printf 'tester %s\\n' \"$(cat key.pub)\" > allowed"
 VERIFY = "ssh-keygen -Y verify -f allowed -I tester -n objref -s x.seal.sig < x.seal"
@@ -119,6 +136,8 @@ def test_signed_and_taken_only_as_it_was_signed(folder: Path) -> None:
         ("head -c -1 x.native", "whole up to byte"),
         ("sed -e '0,/pstree/s//PSTREE/' x.native", "damaged"),
         ("{ head -c 3000 x.native; cat x.native; }", "frame"),
+        ("{ head -c 3000 x.native; tail -c +6001 x.native; head -c 6000 x.native | tail -c 3000; }", "frame 0 at byte 32"),
+        ("{ head -c 3000 x.native; tail -c +3002 x.native; }", "frame 0 at byte 32"),
         ("cat x.native x.native", "bytes follow"),
     ],
 )

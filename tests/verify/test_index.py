@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from array import array
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ from objref.container import ending
 from objref.container.options import Options
 from objref.dialects import events as ev
 from objref.findings import Findings
-from objref.verify import Report, arrays, extents
-from objref.verify.sums import PairSums
+from objref.verify import Report, extents
+from objref.verify.sums import PairSums, RunSums
+from objref_index import arrays
 
 
 def texts(report: Report) -> str:
@@ -268,6 +270,27 @@ def test_sums_are_the_same_in_any_order_and_differ_otherwise(pairs: list[tuple[i
     for k, (key, value) in enumerate(pairs):
         changed = [*pairs[:k], (key, value ^ 1), *pairs[k + 1 :]]
         assert any(first <= key < last for first, last in filled(changed).differences())
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=40), st.lists(st.integers(0, 40), max_size=6))
+def test_runs_count_like_the_pairs_in_them(values: list[int], cuts: list[int]) -> None:
+    """However the tables are cut; and a pair that is missing, doubled or another leaves a difference."""
+    keys, column = np.arange(len(values)), np.array(values)
+
+    def rest(kept: list[int]) -> list[tuple[int, int]]:
+        sums, bounds = RunSums(len(values)), sorted({0, len(values), *(cut for cut in cuts if cut < len(values))})
+        for start, stop in itertools.pairwise(bounds):
+            sums.add(keys[start:stop], column[start:stop])
+        for value in range(3):
+            mine = np.array([k for k in kept if values[k] == value], np.int64)
+            sums.take(mine, column[mine])
+        return sums.differences()
+
+    everything = list(range(len(values)))
+    assert not rest(everything)
+    for k in everything:
+        assert min(first for first, _ in rest(everything[:k] + everything[k + 1 :])) <= k
+        assert rest(sorted([*everything, k]))
 
 
 def test_findings_are_bounded_and_not_repeated() -> None:

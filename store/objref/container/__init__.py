@@ -10,6 +10,8 @@ source     where bytes are read from: a mapped file, a file, memory
 directory  reading, first layer: what is in the file and where
 tables     second layer: checked tables, and the index in them
 content    third layer: checked blocks, bytes of a section by address
+together   neighbouring blocks in one go
+ahead      sections read from start to end, the next blocks meanwhile
 reader     all of it, and the stream
 
 writer     one pass, append only

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from objref.container.dictionary import Dictionary
 
-__all__ = ["check_block", "check_frame", "content_size", "decode_block", "decompress"]
+__all__ = ["check_block", "check_frame", "content_size", "decode_block", "decompress", "decompressor"]
 
 _local = local()
 
 
-def _decompressor() -> ZstdDecompressor:
+def decompressor() -> ZstdDecompressor:
     """One for each thread: making one costs 35 times as much as decoding a small frame."""
     found: ZstdDecompressor | None = getattr(_local, "decompressor", None)
     if found is None:
@@ -47,8 +47,8 @@ def decompress(stored: bytes | memoryview, length: int, where: str, dictionary: 
     if wrong := check_frame(stored, length):
         raise FormatError(f"{where}: {wrong}")
     try:
-        decompressor = _decompressor() if dictionary is None else dictionary.decompressor()
-        content = decompressor.decompress(stored, max_output_size=length, allow_extra_data=False)
+        made = decompressor() if dictionary is None else dictionary.decompressor()
+        content = made.decompress(stored, max_output_size=length, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise FormatError(f"{where}: damaged zstd frame: {error}") from None
     if len(content) != length:

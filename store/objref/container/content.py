@@ -229,7 +229,8 @@ class Content(Tables):
             length -= len(part)
 
     @property
-    def _page_section(self) -> f.Section:
+    def page_section(self) -> f.Section:
+        """The section that holds pages."""
         found = [s for s in self.sections.values() if s.role == f.PAGES]
         if len(found) != 1:
             raise FormatError(f"{len(found)} sections hold pages, expected one")
@@ -241,7 +242,7 @@ class Content(Tables):
             for done in range(0, pages, JOIN >> f.PAGE_LOG2):
                 yield bytes(min(pages - done, JOIN >> f.PAGE_LOG2) << f.PAGE_LOG2)
             return
-        section = self._page_section
+        section = self.page_section
         address, length = slot << f.PAGE_LOG2, pages << f.PAGE_LOG2
         while length:
             piece = self.find_piece(section.id, address)

@@ -11,6 +11,8 @@ __all__ = ["StreamDigest"]
 
 HANDOVER = 1 << 18
 DEPTH = 16
+FEW = 16
+"""So many buffers are hashed as they are. More are joined: for each, the interpreter lock is let go of and awaited."""
 
 
 class StreamDigest:
@@ -41,7 +43,7 @@ class StreamDigest:
 
     def _run(self) -> None:
         while (buffers := self._queue.get()) is not None:
-            for data in buffers:
+            for data in buffers if len(buffers) <= FEW else [b"".join(buffers)]:
                 self._sha.update(data)
             self._queue.task_done()
 
@@ -49,8 +51,7 @@ class StreamDigest:
         """SHA-256 of all bytes so far."""
         if self._thread is not None:
             self._queue.join()
-        for data in self._waiting:
-            self._sha.update(data)
+        self._sha.update(b"".join(self._waiting))
         self._waiting, self._size = [], 0
         return self._sha.copy().digest()
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from typing import TypeAlias
 
 from xxhash import xxh3_64_intdigest as xxh3
@@ -114,21 +116,24 @@ class PieceWriter:
             self._close_piece(section)
         if section.places is not None:
             self._open_for(section)
-        for block, kept in zip(blocks, stored, strict=True):
-            self._keep(section, kept, len(block))
+        self._keep(section, stored, blocks)
         section.piece_length += length
         if section.buffered >= PIECE_BUFFER or section.places is not None:
             self._write(section)
 
-    def _keep(self, section: GrowingSection, kept: bytes | memoryview, length: int) -> None:
+    def _keep(
+        self, section: GrowingSection, stored: Sequence[bytes | memoryview], blocks: Sequence[bytes | memoryview]
+    ) -> None:
+        sizes, start = list(map(len, stored)), section.piece_stored
+        ends = list(accumulate(sizes, initial=start))
         if section.places is not None and section.lengths is not None:
-            section.places.append((section.offset + section.piece_stored) << 24 | len(kept))
-            section.lengths.append(length)
-        section.chunks.append(kept)
-        section.buffered += len(kept)
-        section.piece_stored += len(kept)
-        section.ends.append(section.piece_stored)
-        section.checks.append(xxh3(kept))
+            section.places.extend((section.offset + at) << 24 | size for at, size in zip(ends, sizes, strict=False))
+            section.lengths.extend(map(len, blocks))
+        section.chunks += stored
+        section.piece_stored = ends[-1]
+        section.buffered += ends[-1] - start
+        section.ends.extend(ends[1:])
+        section.checks.extend(map(xxh3, stored))
 
     def _open_for(self, section: GrowingSection) -> None:
         """Make the section the one whose piece the end of the file belongs to."""
@@ -144,7 +149,7 @@ class PieceWriter:
     def _write(self, section: GrowingSection) -> None:
         """Write what is buffered; the piece stays open while nothing else is written."""
         self._open_for(section)
-        self._out.write(b"".join(section.chunks))
+        self._out.write_all(section.chunks)
         section.chunks = []
         section.buffered = 0
 

@@ -6,7 +6,7 @@ Its layers, each upon the one before: directory, tables, content, views, and her
 from __future__ import annotations
 
 from objref.container import format as f
-from objref.container.content import JOIN, Trail
+from objref.container.content import JOIN, Trail, slot_runs
 from objref.container.views import Views
 from objref.errors import FormatError, IntegrityError, UnsupportedError
 from objref_index import KeyTable
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from objref.container.ahead import Ahead
+    from objref.container.together import Contents
+
 __all__ = ["Container", "Trail"]
+
+ZEROS = JOIN >> f.PAGE_LOG2
+ZERO_PAGES = memoryview(bytes(JOIN))
 
 
 class Container(Views):
@@ -52,8 +58,24 @@ class Container(Views):
 
     def runs(self) -> Iterator[tuple[int, bytes | memoryview]]:
         """(strand, bytes) of the stream, in order. Their digest is for the caller to compare."""
+        from objref.container.ahead import Ahead
+
+        ahead = Ahead(self, self._look)
+        strands = [s for s in self.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)]
+        try:
+            yield from self._braided({s.id: _Cursor(self, s, ahead) for s in strands})
+        finally:
+            ahead.close()
+
+    def _look(self, section: f.Section, piece: f.PieceEntry, first: int, contents: Contents) -> memoryview:
+        """Blocks that were decoded together; what is wrong with one of them is found where it is asked alone."""
+        if not contents.damaged:
+            return memoryview(contents.joined)
+        count = -(-len(contents.joined) >> section.block_log2)
+        return memoryview(b"".join(self.block(section, piece, first + i) for i in range(count)))
+
+    def _braided(self, cursors: dict[int, _Cursor]) -> Iterator[tuple[int, bytes | memoryview]]:
         done = 0
-        cursors = {s.id: _Cursor(self, s) for s in self.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)}
         for strand, length in self.braid():
             cursor = cursors.get(strand)
             if cursor is None:
@@ -104,26 +126,46 @@ class Container(Views):
 class _Cursor:
     """Takes a strand's bytes from its start, piece after piece. Mutable."""
 
-    def __init__(self, container: Container, section: f.Section) -> None:
+    def __init__(self, container: Container, section: f.Section, ahead: Ahead) -> None:
         self._container = container
         self._section = section
-        scale = f.PAGE // 4 if section.role == f.PAGE_TABLE else 1
+        self._ahead = ahead
         self.unit = f.PAGE if section.role == f.PAGE_TABLE else 1
-        self._spans = [(p.address * scale, p.length * scale) for p in reversed(container.pieces(section.id))]
+        self._spans = [(p.address, p.length) for p in reversed(container.pieces(section.id))]
 
     @property
     def left(self) -> int:
         """Bytes that were not taken."""
-        return sum(length for _, length in self._spans)
+        return sum(length for _, length in self._spans) * self.unit // self._stored_unit
+
+    @property
+    def _stored_unit(self) -> int:
+        """Bytes of the section for a unit of the stream."""
+        return 1 if self.unit == 1 else 4
 
     def take(self, length: int) -> Iterator[bytes | memoryview]:
-        """The next `length` bytes."""
+        """The next `length` bytes, whole units."""
+        stored = self._stored(length // self.unit * self._stored_unit)
+        return stored if self.unit == 1 else self._pages(stored)
+
+    def _stored(self, length: int) -> Iterator[bytes | memoryview]:
         while length:
             if not self._spans:
-                raise FormatError(f"braid: {length} bytes more than section {self._section.name} has (R10)")
+                more = length * self.unit // self._stored_unit
+                raise FormatError(f"braid: {more} bytes more than section {self._section.name} has (R10)")
             address, have = self._spans.pop()
             part = min(length, have)
             if have > part:
                 self._spans.append((address + part, have - part))
-            yield from self._container.chunks(self._section.id, address, part)
+            yield from self._ahead.span(self._section, address, part)
             length -= part
+
+    def _pages(self, slots: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        for some in slots:
+            for slot, pages in slot_runs(cast(some, "I")):
+                if slot == f.ZERO_PAGE:
+                    for done in range(0, pages, ZEROS):
+                        yield ZERO_PAGES[: min(ZEROS, pages - done) << f.PAGE_LOG2]
+                else:
+                    section = self._container.page_section
+                    yield from self._ahead.span(section, slot << f.PAGE_LOG2, pages << f.PAGE_LOG2)

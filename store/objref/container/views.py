@@ -37,7 +37,7 @@ class Views(Content):
         if entry is not None and entry.role == f.PAGE_TABLE:
             for slot, start, stop in self._of_slots(entry, address, length):
                 if slot != f.ZERO_PAGE:
-                    yield from self._places(self._page_section, (slot << f.PAGE_LOG2) + start, stop - start)
+                    yield from self._places(self.page_section, (slot << f.PAGE_LOG2) + start, stop - start)
         else:
             yield from self._places(entry, address, length)
 
@@ -69,7 +69,7 @@ class Views(Content):
         entry = self.sections.get(section)
         if entry is not None and entry.role == f.PAGE_TABLE and length:
             slot = self._first_slot(entry, address, length)
-            entry, address = (None, 0) if slot is None else (self._page_section, slot * f.PAGE + address % f.PAGE)
+            entry, address = (None, 0) if slot is None else (self.page_section, slot * f.PAGE + address % f.PAGE)
         if entry is None or entry.codec != f.RAW or entry.dictionary or entry.role not in (f.STRAND, f.PAGES):
             return None
         if not length:

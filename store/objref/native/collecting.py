@@ -17,9 +17,9 @@ from objref.limits import Limits
 from objref.native import said as d
 from objref.native.decoding import Decoder
 from objref.native.lists import Lists
-from objref.native.offsets import Ints
 from objref.native.placing import Placing
 from objref.native.schema import Schema
+from objref_index.arrays import Ints
 from objref_index.build import RESOLVED, Alias, Columns
 from objref_index.objects import LISTED, SPARSE
 

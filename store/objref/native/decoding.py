@@ -16,10 +16,10 @@ from objref.errors import FormatError, IntegrityError, LimitError, ObjrefError
 from objref.native import layout as n
 from objref.native.frames import Bytes, Frame, FrameReader
 from objref.native.lists import Waiting
-from objref.native.offsets import Ints
 from objref.native.said import Aliases, Mark, Meta, Names, Notes, Objects, References, Runs, Said, Strand
 from objref.native.schema import Schema, decode_schema, name_of
 from objref_index import FORM_BYTES
+from objref_index.arrays import Ints, different
 from objref_index.build import RESOLVED
 from objref_index.objects import LISTED
 from objref_index.references import DANGLING_BIT
@@ -198,7 +198,7 @@ class Decoder:
         self._inside(where[~listed], what[~listed] & MASK, holes=False)
         lists = self._waiting.take(where[listed], what[listed] & MASK)
         self._check_names(kinds, keys)
-        self._spaces.update(np.unique(layers.astype(np.int64) << 16 | kinds).tolist())
+        self._spaces.update(different(layers.astype(np.int64) << 16 | kinds))
         self.objects += count
         self._count_spaces()
         yield Objects(keys, where, what, layers, lists)

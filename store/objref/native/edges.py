@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
+from objref.backing import Backing
 from objref.errors import FormatError
 from objref.native import layout as n
-from objref.native.offsets import Ints
-from objref.verify.arrays import window
-from objref_index.references import DANGLING_BIT
+from objref_index.arrays import Ints, window
+from objref_index.references import DANGLING_BIT, Side
 
 __all__ = ["EdgePayloads"]
 
@@ -21,7 +20,7 @@ AT_ONCE = 32768
 class EdgePayloads:
     """Reads the references of an image, forward."""
 
-    def __init__(self, container: Any) -> None:
+    def __init__(self, container: Backing) -> None:
         self._table = container.references()
         self._side = self._table.side(True)
         self._names = container.column("dangling")
@@ -38,10 +37,10 @@ class EdgePayloads:
         first, last = int(ends[0]), int(ends[-1])
         for at in range(first, last, AT_ONCE):
             end = min(last, at + AT_ONCE)
-            yield end - at, self._payload(sources[at - first : end - first], at, end)
+            yield end - at, self._payload(side, sources[at - first : end - first], at, end)
 
-    def _payload(self, sources: Ints, at: int, end: int) -> list[bytes]:
-        targets, roles = window(self._side.others, at, end).copy(), window(self._side.roles, at, end)
+    def _payload(self, side: Side, sources: Ints, at: int, end: int) -> list[bytes]:
+        targets, roles = window(side.others, at, end).copy(), window(side.roles, at, end)
         lost = np.flatnonzero(targets & np.uint32(DANGLING_BIT))
         names = self._dangling(targets[lost] ^ np.uint32(DANGLING_BIT))
         targets[lost] = np.uint32(DANGLING_BIT) + np.arange(len(lost), dtype=np.uint32)

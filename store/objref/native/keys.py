@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from objref.backing import Backing
 from objref.container import format as f
 from objref.errors import FormatError
-from objref.native.offsets import Ints
-from objref.verify.arrays import window
 from objref_index import FORM_BYTES, Column
+from objref_index.arrays import Ints, window
 
 __all__ = ["Keyed", "Keys", "SpaceKeys"]
 
@@ -29,10 +29,11 @@ class Keyed(NamedTuple):
 class SpaceKeys:
     """One space, read once by ascending ordinals. Mutable."""
 
-    def __init__(self, container: Any, space: f.SpaceEntry) -> None:
+    def __init__(self, container: Backing, space: f.SpaceEntry) -> None:
         self.space = space
         self._at = 0
-        self._table = container.keys(space)  # its shape is checked
+        container.keys(space)  # its shape is checked
+        self._names = container.byte_keys(space) if space.form == FORM_BYTES else None
         self._columns: dict[str, Column | None] = {
             name: container.column(name, space.number) for name in ("ordinals", "place", "ordinal keys")
         }
@@ -70,8 +71,8 @@ class SpaceKeys:
         places = np.arange(start, end) if place is None else window(place, start, end).astype(np.int64)
         if len(places) and int(places.max()) >= self.space.keys:
             raise FormatError(f"space {self.space.name}: place {int(places.max())} of {self.space.keys} keys")
-        if self.space.form == FORM_BYTES:
-            return [self._table.key(int(i)) for i in places]
+        if self._names is not None:
+            return [self._names.key(int(i)) for i in places]
         if self._keys is None:
             return places.astype(np.uint64) + np.uint64(self.space.base)
         if place is None:
@@ -84,7 +85,7 @@ class SpaceKeys:
 class Keys:
     """The own keys of all objects, by ascending ordinals. Mutable."""
 
-    def __init__(self, container: Any) -> None:
+    def __init__(self, container: Backing) -> None:
         self._spaces = [SpaceKeys(container, s) for s in container.spaces if not s.flags & f.SPACE_ALIAS]
         self._heap = [(space.next, i) for i, space in enumerate(self._spaces) if space.space.keys]
         heapify(self._heap)

@@ -8,7 +8,7 @@ import numpy as np
 
 from objref.errors import FormatError
 from objref.native import layout as n
-from objref.native.offsets import Ints
+from objref_index.arrays import Ints
 
 __all__ = ["Lists", "Waiting"]
 

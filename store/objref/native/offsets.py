@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from objref.backing import Backing
 from objref.container import format as f
 from objref.errors import FormatError
+from objref_index.arrays import Ints
 
-__all__ = ["Ints", "Offsets", "offsets_of"]
-
-Ints = npt.NDArray[Any]
+__all__ = ["Offsets", "offsets_of"]
 
 
 class Offsets(NamedTuple):
@@ -47,7 +46,7 @@ class Offsets(NamedTuple):
         return found
 
 
-def offsets_of(container: Any, section: f.Section) -> Offsets:
+def offsets_of(container: Backing, section: f.Section) -> Offsets:
     """Those of a section. Of the page table in bytes of pages, as extents name them."""
     scale = np.uint64(f.PAGE // 4 if section.role == f.PAGE_TABLE else 1)
     pieces = container.pieces(section.id)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from objref.container.format import ADDRESS_MASK
-from objref.native.offsets import Ints
+from objref_index.arrays import Ints, different
 
 __all__ = ["Placing"]
 
@@ -49,7 +49,7 @@ class Placing:
         """`section << 48 | address` for `strand << 48 | offset`, and which of them are in more than one place."""
         strands, offsets = where >> SHIFT, where & MASK
         placed, split = np.zeros(len(where), np.uint64), np.zeros(len(where), bool)
-        for number in np.unique(strands).tolist():
+        for number in different(strands):
             strand = self._strands.get(number)
             if strand is None:  # a hole, or what has no bytes
                 continue

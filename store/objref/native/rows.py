@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from objref.backing import Backing
 from objref.container import format as f
 from objref.errors import FormatError
 from objref.native import layout as n
-from objref.native.offsets import Ints, Offsets, offsets_of
-from objref.verify.arrays import window
+from objref.native.offsets import Offsets, offsets_of
+from objref_index.arrays import Ints, different, window
 from objref_index.objects import LISTED, NOWHERE, Row
 
 __all__ = ["Ready", "Rows"]
@@ -40,7 +41,7 @@ class _Some(NamedTuple):
 class Rows:
     """Reads the objects table once. Mutable. `strands`: the number in the stream of each section."""
 
-    def __init__(self, container: Any, strands: dict[int, int]) -> None:
+    def __init__(self, container: Backing, strands: dict[int, int]) -> None:
         self._container = container
         self._strands = strands
         self._words = container.column("objects")
@@ -85,6 +86,7 @@ class Rows:
 
     def _load(self, first: int) -> _Some:
         stop = min(self._table.count, first + AT_ONCE)
+        assert self._words is not None  # for mypy: there are objects
         words = window(self._words, 2 * first, 2 * stop).reshape(-1, 2)
         where, what = words[:, 0].copy(), words[:, 1].copy()
         lists = {}
@@ -106,7 +108,7 @@ class Rows:
         """`strand << 48 | offset` for `section << 48 | address`."""
         sections, addresses = where >> SHIFT, where & MASK
         out = np.zeros(len(where), np.uint64)
-        for number in np.unique(sections).tolist():
+        for number in different(sections):
             mine = sections == number
             if number == NOWHERE:
                 if addresses[mine].any() or (lengths[mine].any() and not holes):

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from objref.native import layout as n
 from objref.native.lists import Lists
-from objref.native.offsets import Ints
 from objref.native.schema import Schema
+from objref_index.arrays import Ints
 
 __all__ = ["Aliases", "Mark", "Meta", "Names", "Notes", "Objects", "References", "Runs", "Said", "Strand"]
 

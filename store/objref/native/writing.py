@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from objref.backing import Backing
 from objref.container import format as f
 from objref.container.digest import StreamDigest
 from objref.container.encoding import encode_name
@@ -19,13 +20,13 @@ from objref.native import layout as n
 from objref.native.edges import EdgePayloads
 from objref.native.frames import Bytes, FrameWriter
 from objref.native.keys import Keys, SpaceKeys
-from objref.native.offsets import Ints
 from objref.native.rows import Ready, Rows
 from objref.native.schema import encode_schema, schema_of
 from objref_index import FORM_BYTES
 
 if TYPE_CHECKING:
     from objref.image import Image
+from objref_index.arrays import Ints
 
 __all__ = ["NativeWriter"]
 
@@ -40,7 +41,7 @@ class NativeWriter:
 
     def __init__(self, image: Image) -> None:
         self._image = image
-        self._container: Any = image.container
+        self._container: Backing = image.container
         self._frames = FrameWriter()
         self._digest = StreamDigest()
         self._schema = schema_of(image)
@@ -77,23 +78,32 @@ class NativeWriter:
     # -- bytes ---------------------------------------------------------------------------------------------
 
     def _bytes(self) -> Iterator[Bytes]:
+        for number, part, marked in self._cut_at_marks():
+            if number > self._declared:
+                yield from self._declare(number)
+            self._digest.update(part)
+            yield from self._append(number, part)
+            if marked:
+                yield from self._flush()
+                yield from self._announce()
+                yield from self._mark(n.MARK)
+        yield from self._flush()
+        yield from self._declare(len(self._strands))
+
+    def _cut_at_marks(self) -> Iterator[tuple[int, Bytes, bool]]:
+        """(strand, bytes, whether a MARK follows): cut where marks are due, not where the image happens to be cut."""
         marks = iter([*_marks(self._container.groups), 1 << 63])
         mark, done = next(marks), 0
         for section, chunk in self._container.runs():
             number = self._strands[section]
-            if number > self._declared:
-                yield from self._declare(number)
-            done += len(chunk)
-            self._digest.update(chunk)
-            yield from self._append(number, chunk)
-            if done >= mark:
-                yield from self._flush()
-                yield from self._announce()
-                yield from self._mark(n.MARK)
+            unit = f.PAGE if number == self._paged else 1
+            while len(chunk):
+                part = chunk[: -(-(mark - done) // unit) * unit]
+                chunk = chunk[len(part) :]
+                done += len(part)
+                yield number, part, done >= mark
                 while done >= mark:
                     mark = next(marks)
-        yield from self._flush()
-        yield from self._declare(len(self._strands))
 
     def _declare(self, number: int) -> Iterator[Bytes]:
         """Strands up to this one, in the order in which the image made them."""
@@ -237,7 +247,7 @@ class NativeWriter:
             raise FormatError(f"index: {self._references} references have a source, expected {footer.references}")
 
 
-def _numbers(container: Any) -> dict[int, int]:
+def _numbers(container: Backing) -> dict[int, int]:
     """The number in the stream of each section that takes part in it."""
     strands = [s for s in sorted(container.sections.values()) if s.role in (f.STRAND, f.PAGE_TABLE)]
     if len({s.name for s in strands}) != len(strands):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from objref.container.output import Output
 
 __all__ = ["DetachedOutput"]
@@ -25,6 +27,10 @@ class DetachedOutput:
             self._output.write(data)
         else:
             self._head += data
+
+    def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        """Append all of these."""
+        self.write(b"".join(parts))
 
     def align(self, unit: int) -> None:
         """Append zero bytes up to a multiple of `unit`."""

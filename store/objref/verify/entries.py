@@ -11,10 +11,10 @@ import numpy as np
 
 from objref.errors import IntegrityError
 from objref.findings import Finding, Findings
-from objref.verify.arrays import Ints, different, parts, window
 from objref.verify.names import NAMED, names_of
 from objref.verify.sums import PairSums
 from objref_index import Column
+from objref_index.arrays import Ints, different, parts, window
 from objref_index.tree.keys import TreeKeys
 from objref_index.tree.layout import CLAIM_SIZE, KEY_SIZE, SPACE, VALUE
 

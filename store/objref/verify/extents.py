@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from objref.findings import Finding, Findings
-from objref.verify.arrays import Ints, window
 from objref_index import Column
+from objref_index.arrays import Ints, window
 from objref_index.objects import EXTENT_WORDS, SPARSE
 
 __all__ = ["ExtentWalk", "Rows"]

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from objref.findings import Findings
-from objref.verify.arrays import PART, Ints, parts, window
 from objref.verify.entries import check_entries
-from objref.verify.sums import PairSums
+from objref.verify.sums import PairSums, RunSums
 from objref_index import FORM_BYTES, Column
+from objref_index.arrays import PART, Ints, parts, window
 from objref_index.tree.keys import TreeKeys
 
 __all__ = ["check_space"]
@@ -28,7 +28,7 @@ class _Space(NamedTuple):
         self.findings.say("keys", self.where, text)
 
 
-def check_space(image: Any, entry: Any, findings: Findings, kinds_of: PairSums) -> None:
+def check_space(image: Any, entry: Any, findings: Findings, kinds_of: RunSums) -> None:
     """One space. `kinds_of` is told the kind of each object that has its key here."""
     container, objects = image.container, len(image)
     where = f"space {entry.layer}/{entry.name}"
@@ -155,14 +155,17 @@ def _check_order(space: _Space) -> None:
         space.say(f"order and place contradict each other around places {first}…{min(last, n) - 1}")
 
 
-def _check_ordinals(space: _Space, objects: int, kinds_of: PairSums) -> None:
+def _check_ordinals(space: _Space, objects: int, kinds_of: RunSums) -> None:
     entry, ordinals, last = space.entry, space.columns.get("ordinals"), -1
+    if ordinals is None:
+        if entry.first + entry.keys > objects:
+            space.say(f"objects {entry.first}…{entry.first + entry.keys} of {objects}")
+        elif not entry.flags & ALIAS:
+            kinds_of.take_run(entry.first, entry.first + entry.keys, entry.kind)
+        return
     for start, stop in parts(entry.keys):
-        if ordinals is None:
-            part = np.arange(entry.first + start, entry.first + stop)
-        else:
-            part = window(ordinals, start, stop).astype(np.int64)
-        if (np.diff(np.r_[last, part]) <= 0).any() or int(part[-1]) >= objects:
+        part = window(ordinals, start, stop).astype(np.int64)
+        if (np.diff(part, prepend=last) <= 0).any() or int(part[-1]) >= objects:
             space.say(f"ordinals around {start} do not ascend below {objects}")
             return
         last = int(part[-1])

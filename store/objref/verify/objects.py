@@ -11,17 +11,17 @@ import numpy as np
 from objref.container.checking import Bytes
 from objref.errors import FormatError
 from objref.findings import Finding, Findings, finding_of
-from objref.verify.arrays import Ints, different, parts, window
 from objref.verify.extents import ExtentWalk, Rows
 from objref.verify.names import NAMED, name_of, names_of
-from objref.verify.sums import PairSums
+from objref.verify.sums import RunSums
+from objref_index.arrays import Ints, different, parts, window
 from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE
 
 __all__ = ["check_objects"]
 
 MASK, SHIFT = np.uint64(ADDRESS_MASK), np.uint64(48)
 KINDS = 1 << 16
-HALF = np.uint64((1 << 24) - 1)
+TOP = np.uint64((1 << 64) - 1)
 PAIRS = 1 << 20
 """Pairs of object and damage that are told apart at once; of more, objects are counted but not told apart by cause."""
 
@@ -37,15 +37,14 @@ class _Census:
         self.touched = 0
 
     def kinds(self, kinds: Ints, lengths: Ints) -> None:
-        """A part of the table. Lengths in two halves, so that no sum is rounded."""
-        low, high = lengths & HALF, lengths >> np.uint64(24)
+        """A part of the table: PART lengths below 2^48 can be added up in 64 bits."""
         for kind in (found := different(kinds)):
-            mine = slice(None) if len(found) == 1 else kinds == kind
-            self.objects[kind] += len(low[mine])
-            self.bytes[kind] += int(low[mine].sum()) + (int(high[mine].sum()) << 24)
+            mine = lengths if len(found) == 1 else lengths[kinds == kind]
+            self.objects[kind] += len(mine)
+            self.bytes[kind] += int(mine.sum())
 
 
-def check_objects(image: Any, known: Bytes, findings: Findings, kinds_of: PairSums) -> tuple[int, bool]:
+def check_objects(image: Any, known: Bytes, findings: Findings, kinds_of: RunSums) -> tuple[int, bool]:
     """Check all rows. Adds the damage of `known` to the findings, with the objects that it touches.
 
     Returns how many objects are touched, and whether all rows were there. `kinds_of` is told the kind of each object.
@@ -73,7 +72,7 @@ class _Check(NamedTuple):
     findings: Findings
     census: _Census
     walk: ExtentWalk
-    kinds_of: PairSums
+    kinds_of: RunSums
 
     def part(self, start: int, rows: Ints) -> None:
         """Rows of objects from `start`."""
@@ -182,6 +181,9 @@ def _outside(known: Bytes, number: int, rows: Rows) -> Ints:
     if number not in known.covered:
         return np.ones(len(rows.owners), bool)
     starts, stops = known.covered[number]
+    first = int(np.searchsorted(starts, rows.where.min(initial=TOP), "right")) - 1
+    if first >= 0 and (rows.where + rows.lengths).max(initial=0) <= stops[first]:  # mostly all of them in one run
+        return np.zeros(len(rows.owners), bool)
     at = np.searchsorted(starts, rows.where, "right") - 1
     return (at < 0) | (rows.where + rows.lengths > stops[np.maximum(at, 0)])
 

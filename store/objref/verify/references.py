@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from objref.findings import Findings
-from objref.verify.arrays import Ints, parts, window
 from objref.verify.names import names_of
 from objref.verify.sums import PairSums
 from objref_index import Column
+from objref_index.arrays import Ints, parts, window
 from objref_index.references import DANGLING_BIT
 
 __all__ = ["check_references"]

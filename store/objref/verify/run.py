@@ -16,7 +16,7 @@ from objref.limits import DEFAULT, Limits
 from objref.verify.keys import check_space
 from objref.verify.objects import check_objects
 from objref.verify.references import check_references
-from objref.verify.sums import PairSums
+from objref.verify.sums import RunSums
 
 __all__ = ["Report", "verify_image"]
 
@@ -114,7 +114,7 @@ def _check_bytes(
 
 def _check_index(image: Image, known: Bytes, findings: Findings) -> int | None:
     """Objects, keys, references, META and notes; returns how many objects are touched."""
-    affected, whole, kinds_of = None, False, PairSums(len(image))
+    affected, whole, kinds_of = None, False, RunSums(len(image))
     with findings.watching("table", "table objects"):
         _ = image.object_table  # as many rows as the footer says
         affected, whole = check_objects(image, known, findings, kinds_of)
@@ -134,7 +134,7 @@ def _check_index(image: Image, known: Bytes, findings: Findings) -> int | None:
     return affected
 
 
-def _report_keyless(image: Image, kinds_of: PairSums, findings: Findings) -> None:
+def _report_keyless(image: Image, kinds_of: RunSums, findings: Findings) -> None:
     for first, last in kinds_of.differences()[:1]:
         text = f"not every object of {first}…{min(last, len(image)) - 1} has one key of its kind, or more than one"
         findings.say("keys", "spaces", text)

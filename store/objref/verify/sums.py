@@ -11,9 +11,9 @@ import os
 
 import numpy as np
 
-from objref.verify.arrays import Ints
+from objref_index.arrays import Ints
 
-__all__ = ["PairSums"]
+__all__ = ["PairSums", "RunSums"]
 
 BUCKETS = 1 << 12
 MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
@@ -56,3 +56,41 @@ class PairSums:
         x = (x ^ (x >> np.uint64(27))) * MIX[1]
         mixed: Ints = x ^ (x >> np.uint64(31))
         return mixed
+
+
+class RunSums:
+    """The same of pairs that mostly follow each other with one value: a run counts for where it begins and where it
+    ends, and where two runs of one value meet, both cancel out. Mutable."""
+
+    def __init__(self, keys: int) -> None:
+        self._ends = PairSums(keys + 1)
+
+    def add(self, keys: Ints, values: Ints) -> None:
+        """Pairs of the first table."""
+        starts, stops, same = _runs(keys, values)
+        self._ends.add(starts, same)
+        self._ends.take(stops, same)
+
+    def take(self, keys: Ints, values: Ints) -> None:
+        """Pairs of the second table."""
+        starts, stops, same = _runs(keys, values)
+        self._ends.take(starts, same)
+        self._ends.add(stops, same)
+
+    def take_run(self, start: int, stop: int, value: int) -> None:
+        """Pairs of the second table, whose keys are start…stop-1."""
+        ends, same = np.array([start, stop]), np.array([value])
+        self._ends.take(ends[:1], same)
+        self._ends.add(ends[1:], same)
+
+    def differences(self) -> list[tuple[int, int]]:
+        """Ranges (first key, last key + 1) in which differences begin or end."""
+        return self._ends.differences()
+
+
+def _runs(keys: Ints, values: Ints) -> tuple[Ints, Ints, Ints]:
+    """(first key, last key + 1, value) of each run."""
+    cuts = np.flatnonzero((np.diff(keys) != 1) | (np.diff(values) != 0)) + 1
+    starts = np.r_[0, cuts] if len(keys) else cuts
+    lasts = np.r_[cuts, len(keys)] - 1 if len(keys) else cuts
+    return keys[starts], keys[lasts] + 1, values[starts]

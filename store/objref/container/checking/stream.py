@@ -77,35 +77,34 @@ class _Cursor:
         self._pages = pages
         self._spans = [(p.address, p.length) for p in reversed(c.pieces(section.id))]
 
-    def take(self, length: int) -> Iterator[list[bytes | memoryview]]:
+    def take(self, length: int) -> Iterator[bytes | memoryview]:
         """The next `length` bytes of the stream, which the braid was found to have."""
         if self._section.role == f.PAGE_TABLE:
             for slots in self._stored(length // f.PAGE * 4):
-                yield from self._of_slots(np.frombuffer(b"".join(slots), "<u4").astype(np.int64))
+                yield from self._of_slots(np.frombuffer(slots, "<u4").astype(np.int64))
         else:
             yield from self._stored(length)
 
-    def _stored(self, length: int) -> Iterator[list[bytes | memoryview]]:
+    def _stored(self, length: int) -> Iterator[bytes | memoryview]:
         while length:
             address, have = self._spans.pop()
-            part = min(length, have, HANDOVER)
+            part = min(length, have)
             if have > part:
                 self._spans.append((address + part, have - part))
-            yield self._c.span(self._section, address, part)
+            yield from self._c.ahead.span(self._section, address, part)
             length -= part
 
-    def _of_slots(self, slots: Any) -> Iterator[list[bytes | memoryview]]:
+    def _of_slots(self, slots: Any) -> Iterator[bytes | memoryview]:
         """Pages: neighbouring slots, and runs of zero pages, together."""
         zero, step = slots == f.ZERO_PAGE, np.diff(slots)
         cuts = np.flatnonzero((step != 1) & ~(zero[1:] & zero[:-1])) + 1
         starts = np.r_[0, cuts]
         for first, pages in zip(slots[starts].tolist(), np.diff(np.r_[starts, len(slots)]).tolist(), strict=True):
+            if first != f.ZERO_PAGE and self._pages is not None:
+                yield from self._c.ahead.span(self._pages, first << f.PAGE_LOG2, pages << f.PAGE_LOG2)
+                continue
             for done in range(0, pages, ZEROS):
-                part = min(ZEROS, pages - done) << f.PAGE_LOG2
-                if first == f.ZERO_PAGE:
-                    yield [ZERO_PAGES[:part]]
-                elif self._pages is not None:
-                    yield self._c.span(self._pages, first + done << f.PAGE_LOG2, part)
+                yield ZERO_PAGES[: min(ZEROS, pages - done) << f.PAGE_LOG2]
 
 
 def _cursors(c: Checked) -> dict[int, _Cursor]:
@@ -122,26 +121,16 @@ def _join(
     digest: StreamDigest,
     progress: Progress,
 ) -> None:
-    """The stream's bytes of a group; stops behind the first damaged block.
-
-    They are handed over joined: the other thread hashes long buffers without asking for the interpreter lock.
-    """
-    held: list[bytes | memoryview] = []
-    size = 0
+    """The stream's bytes of a group; stops behind the first damaged block."""
+    done = digest.length
     for runs in runs_of_group(c, structure, group):
         for run in runs.tolist():
-            length = run & f.ADDRESS_MASK
-            for chunks in cursors[run >> 48].take(length):
-                held += chunks
-                size += sum(map(len, chunks))
-                if size >= HANDOVER:
-                    digest.update(b"".join(held))
-                    held, size = [], 0
-                    if progress is not None:
-                        progress(digest.length)
+            for chunk in cursors[run >> 48].take(run & f.ADDRESS_MASK):
+                digest.update(chunk)
+                if progress is not None and digest.length - done >= HANDOVER:
+                    progress(done := digest.length)
             if c.bad:
                 return
-    digest.update(b"".join(held))
 
 
 def check_blocks(c: Checked, structure: Structure, progress: Progress, done: int) -> None:
