@@ -52,4 +52,4 @@ class Dialect(NamedTuple):
     converter: Callable[[str, str | None, Limits], Converter] | None = None
     """(target, source) layouts; source None: what the stream tells."""
     extract: Callable[[Image, Request], Plan] | None = None
-    """Plans a smaller image with just what some objects need; None where nobody could use one."""
+    """Plans a smaller image with just what some objects need; None where there can be none in this dialect."""

@@ -68,6 +68,8 @@ class Plan(NamedTuple):
     on_disk: tuple[str, ...]
     """Files that are not in the image and must be where they were."""
     notes: tuple[str, ...]
+    stream: bool = False
+    """The one file is a stream of the dialect: it is written as it is, and lies in no folder."""
 
     @property
     def refused(self) -> tuple[Cut, ...]:

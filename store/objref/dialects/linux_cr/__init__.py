@@ -8,6 +8,7 @@ grammar.py, hooks.py, openers.py which record belongs to which object
 batch.py, memory.py              columns of complete objects; where memory pages went
 view.py, tails.py, brief.py      objects for people
 convert.py                       from one layout of rev 6 to another
+extract/                         a shorter stream with some of the tasks
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from objref.dialects.linux_cr.numbering import CONVERTIBLE, starts_stream
 if TYPE_CHECKING:
     from objref.dialects.dialect import Converter
     from objref.dialects.events import Splitter
+    from objref.dialects.plan import Plan, Request
+    from objref.image import Image
     from objref.limits import Limits
     from objref.object import Object
 
@@ -55,6 +58,12 @@ def _converter(target: str, source: str | None, limits: Limits) -> Converter:
     return LinuxCrConverter(target, source, limits)
 
 
+def _extract(image: Image, request: Request) -> Plan:
+    from objref.dialects.linux_cr.extract import plan
+
+    return plan(image, request)
+
+
 DIALECT = Dialect(
-    "linux-cr", KINDS, ROLES, starts_stream, _splitter, _decodes, _decode, _brief, CONVERTIBLE, _converter
+    "linux-cr", KINDS, ROLES, starts_stream, _splitter, _decodes, _decode, _brief, CONVERTIBLE, _converter, _extract
 )
