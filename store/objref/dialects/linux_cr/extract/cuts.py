@@ -13,7 +13,7 @@ from objref.dialects.linux_cr.kinds import ROLE
 if TYPE_CHECKING:
     from objref.dialects.linux_cr.extract.draft import Draft
 
-__all__ = ["items_left", "settle"]
+__all__ = ["full_queues", "items_left", "settle"]
 
 PIPE, SOCK, TTY, LINK, PEER, WATCHES, SEGMENT = (
     ROLE[role] for role in ("pipe", "sock", "tty", "link", "peer", "watches", "segment")
@@ -128,23 +128,28 @@ def _epolls(draft: Draft) -> None:
 
 def _queues(draft: Draft) -> None:
     """Sockets that were written with a table that is left out, and so were their queues."""
-    for table, queues in draft.queues.items():
+    for table in draft.queues:
         if table in draft.kept or draft.original.kind(table) != "file-table":
             continue
-        full = [queue for queue in queues if _length(draft, queue)]
         start, end = draft.original.span(table)
-        for sock in _kept(draft, "sock") if full else ():
+        for sock in _kept(draft, "sock"):
             if start < draft.original.begin(sock) < end:
-                _queue(draft, sock, full[0])
+                for queue in full_queues(draft, sock, table)[:1]:
+                    _queue(draft, sock, queue)
+
+
+def full_queues(draft: Draft, sock: int, table: int) -> list[int]:
+    """Queues with something in them that follow a table, one of which may be this socket's."""
+    if _has_buffers(draft, sock) == 0:
+        return []
+    return [queue for queue in draft.queues.get(table, ()) if _length(draft, queue)]
 
 
 def _queue(draft: Draft, sock: int, queue: int) -> None:
-    flag = _has_buffers(draft, sock)
-    if flag == 0:
-        return
+    choices = None if _has_buffers(draft, sock) else ()
     meaning = "which of the queues is its own, nobody can say: what is in them is left out"
     names = _name(draft, sock), "queue", _name(draft, queue)
-    if draft.cuts.add("queue", *names, meaning, None if flag else ()) == "drop":
+    if draft.cuts.add("queue", *names, meaning, choices) == "drop":
         draft.no_queue.add(sock)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from objref.dialects.linux_cr.kinds import ROLE
@@ -76,8 +77,8 @@ class Draft:
         found: dict[int, list[int]] = {}
         for queue in self.original.all("queue"):
             begin = self.original.begin(queue)
-            end, owner = tables[bisect_right(tables, (begin, -1)) - 1] if tables else (-1, -1)
-            if not tables or end > begin or self.stretch(end) != self.stretch(begin):
+            end, owner = tables[bisect_right(tables, begin, key=itemgetter(0)) - 1] if tables else (-1, -1)
+            if not tables or end > begin or self.stretch(end - 1) != self.stretch(begin):
                 owner = tasks[self.stretch(begin) - 1][1]
             found.setdefault(owner, []).append(queue)
         return found
