@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Forest", "asked_for"]
 
 ADOPTED = "its parent is left out: the first task becomes its parent, which getppid, wait and SIGCHLD will show"
-LED = "its {} is left out: restart makes a stand-in for it, which ends, or the root stays in the one of restart"
+LED = "the leader of its {} is left out: restart makes a stand-in that ends; the root stays in that of restart"
 
 
 class Entry(NamedTuple):
