@@ -9,13 +9,14 @@ from array import array
 from collections.abc import Generator, Iterator
 from typing import NamedTuple, TypeAlias
 
-from objref.dialects.events import Derived, Edges, Event, Note, Pages, Part, Run
+from objref.dialects.events import Derived, Edges, Event, Note, Pages, Part, Run, Woven
 from objref.dialects.openvz import bodies
 from objref.dialects.openvz.batch import DEPTH_MAX, Batch
 from objref.dialects.openvz.kinds import ARRAY, BODY_DATA, BODY_NAME, KIND, NUMBER, OBJECTS, ROLE, VOID
 from objref.dialects.openvz.layouts import HEAD
 from objref.dialects.openvz.ledger import at, one
 from objref.dialects.openvz.memory import BLOCKS, FILE_TOKEN, PAGES, RANGE, Owner
+from objref.dialects.openvz.page_blocks import HEADER, find_blocks
 from objref.dialects.openvz.plans import OWNERS, Image, Plan
 from objref.dialects.openvz.references import POS, About, Target
 from objref.dialects.openvz.window import Window
@@ -169,6 +170,8 @@ class Walk:
                 yield Note("length", at(window.position), text)
                 return
             if not whole:
+                if (yield from self._page_blocks(frame, parts)):
+                    continue
                 parts.append(window.position)
                 yield from self._object(frame, _Head._make(HEAD.unpack(window.peek(HEAD.size))))
 
@@ -277,6 +280,26 @@ class Walk:
 
     # -- pages ---------------------------------------------------------------------------------------------
 
+    def _page_blocks(self, frame: Frame, parts: array[int]) -> Generator[Event | None, None, bool]:
+        """Small page blocks, behind one that told of their struct. False when there are none."""
+        window, image, owner = self.window, self.image, frame.owner
+        plan = image.plans.get((PAGES, HEADER))
+        if owner is None or plan is None or plan.tells:
+            return False
+        blocks = find_blocks(window.front, frame.end - window.position)
+        if not blocks.lengths:
+            return False
+        position, ordinal = window.position, image.ledger.take(len(blocks.lengths))
+        yield Woven(frame.section, window.take(sum(blocks.lengths)), blocks.turns, FILE_TOKEN)
+        for low, length in zip(blocks.starts, blocks.lengths, strict=True):
+            image.ledger.settle(image.ledger.enter(position, plan.kind), ordinal)
+            yield Derived(plan.kind, 0, position, False, one(0), one(FILE_TOKEN), one(position), one(length))
+            if not image.memories.data(owner, low, length - HEADER, position + HEADER):
+                yield _senseless(position, low, low + length - HEADER)
+            parts.append(position)
+            position, ordinal = position + length, ordinal + 1
+        return True
+
     def _pages(self, frame: Frame, struct: bytes) -> Steps:
         """Page contents, as slices of what came in."""
         low, high = RANGE.unpack_from(struct, HEAD.size) if len(struct) >= HEAD.size + RANGE.size else (0, 0)
@@ -296,4 +319,8 @@ class Walk:
         if frame.owner is None:
             yield Note("pages", where, "page contents outside of an MM or INODE: no memory is made of them")
         elif came and not self.image.memories.data(frame.owner, low, came, position):
-            yield Note("pages", where, f"addresses {low:#x}…{high:#x} make no sense: no memory is made of them")
+            yield _senseless(frame.position, low, high)
+
+
+def _senseless(position: int, low: int, high: int) -> Note:
+    return Note("pages", at(position), f"addresses {low:#x}…{high:#x} make no sense: no memory is made of them")
