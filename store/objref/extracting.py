@@ -50,9 +50,12 @@ def plan_extract(
     if scope not in ("subtree", "alone"):
         raise UsageError(f'scope must be "subtree" or "alone", not {scope!r}')
     extract = image.dialect.extract
+    request = Request(tuple(objrefs), scope, dict(cut or {}))
     if extract is None:
-        raise UsageError(f"images of dialect {image.dialect.name!r} are not extracted from: nothing could use a part")
-    return extract(image, Request(tuple(objrefs), scope, dict(cut or {})))
+        from objref.part import plan_part
+
+        return plan_part(image, request)
+    return extract(image, request)
 
 
 def extract_image(
@@ -75,6 +78,8 @@ def extract_image(
     if form not in FORMS:
         raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
     check_cuts(plan)
+    if plan.objects:
+        return _to_part(image, plan, dest, form, replace)
     flat = "stream" if plan.stream else "tar"
     if not isinstance(dest, str | os.PathLike):
         if form not in ("auto", flat):
@@ -85,6 +90,18 @@ def extract_image(
         raise UsageError(f"a {form} cannot be made of it: it is a {'stream' if plan.stream else 'folder of files'}")
     WRITERS[form](plan, dest, replace)
     return Extracted(form, plan, plan.size)
+
+
+def _to_part(image: Image, plan: Plan, dest: str | os.PathLike[str] | BinaryIO, form: str, replace: bool) -> Extracted:
+    from objref.part import write_part
+
+    suffix = isinstance(dest, str | os.PathLike) and form_of(dest) == "objref"
+    if form not in ("auto", "objref") or not isinstance(dest, str | os.PathLike) or (form == "auto" and not suffix):
+        raise UsageError(
+            f"a part of an image of dialect {image.dialect.name!r} is no image of that dialect: {image.dialect.apart}; "
+            "name an .objref file (-o NAME.objref)"
+        )
+    return Extracted("objref", plan, write_part(image, plan, dest, replace=replace))
 
 
 STREAM_FORMS, FOLDER_FORMS = ("stream", "objref"), ("directory", "tar", "objref")

@@ -134,6 +134,9 @@ def _result_lines(plan: Plan, args: argparse.Namespace) -> Iterator[str]:
     what = args.output
     if args.dry_run:
         what = "would be refused; once decided" if plan.refused else "would be"
+    if plan.objects:
+        yield f"{what}: {len(plan.objects)} objects"
+        return
     files = "" if plan.stream else f"{len(plan.files)} files, "
     yield f"{what}: {tasks}, {files}{size(plan.size)}"
     yield from _disk_lines(plan.on_disk, all_of_them=args.dry_run)

@@ -53,3 +53,7 @@ class Dialect(NamedTuple):
     """(target, source) layouts; source None: what the stream tells."""
     extract: Callable[[Image, Request], Plan] | None = None
     """Plans a smaller image with just what some objects need; None where there can be none in this dialect."""
+    apart: str = ""
+    """Why there is no `extract`."""
+    always: tuple[str, ...] = ()
+    """Kinds of which a part has all objects: others are not understood without them."""

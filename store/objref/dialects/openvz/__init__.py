@@ -43,4 +43,10 @@ def _brief(found: Object) -> str:
     return brief(found)
 
 
-DIALECT = Dialect("openvz", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief)
+APART = (
+    "ids in the file are positions in it, and its sections are found by positions, so a shorter file "
+    "would need another id in every place that holds one, and not all of these are known"
+)
+DIALECT = Dialect(
+    "openvz", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief, apart=APART, always=("header",)
+)
