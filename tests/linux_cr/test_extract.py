@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from linux_cr.collecting import Collected, collect
 from linux_cr.crossing import World, Writer
-from linux_cr.making import LAYOUTS, MACHINES, NO_PID, PAGE, Maker, Shape, pid, scene
+from linux_cr.making import LAYOUTS, MACHINES, NO_PID, PAGE, ZERO, Maker, Shape, pid, scene
 from linux_cr.test_examples import B
 
 from objref.dialects.cuts import Cuts
@@ -385,6 +385,60 @@ def test_a_watch_of_a_file_that_nobody_has_any_more(tmp_path: Path) -> None:
         assert cuts_of(image.plan_extract(f"task:{pid(2)}"))["epoll"] == "fail"
         got = sound(extracted(image, f"task:{pid(2)}"))
         assert len([edge for edge in got.edges if edge[1] == "watches"]) == 1
+
+
+def test_what_few_streams_have(tmp_path: Path) -> None:
+    """Network devices, which only name their namespace; labels; a terminal whose file comes later; a hash of a label."""
+    maker = Maker("v23-rc1")
+    maker.leading([(1, 0), (2, 1)])
+    made: list[int] = []
+
+    def cred() -> int:
+        label = maker.objref("security")
+        maker.record("SECURITY", maker.pack("i", 0), 16)
+        maker.record("STRING", b"system_u:object_r")
+        user, key = maker.user(), maker.objref("cred")
+        maker.record("CRED", maker.pack("8Iiii", *[0] * 8, user, 0, label), 96)
+        return key
+
+    def ns() -> int:
+        key, net = maker.objref("ns"), maker.objref("net-ns")
+        maker.record("NET_NS", maker.pack("i", net), 16)
+        pair = maker.id(), maker.id()
+        for me, peer in (pair, pair[::-1]):
+            maker.objref("netdev", me)
+            maker.record("NETDEV", maker.pack("iii", net, me, peer), 40)
+            maker.record("NETDEV_ADDR", ZERO * 24)
+        maker.record("NS", maker.pack("iii", 0, 0, net), 24)
+        made.append(key)
+        return key
+
+    def table() -> int:
+        key, file = maker.objref("file-table"), maker.id()
+        maker.record("FILE_TABLE", maker.pack("i", 1), 16)
+        tty = maker.objref("tty")
+        maker.record("TTY", maker.pack("HHii", 4, 1, 0, file), 72)
+        maker.record("TTY_LDISC", length=560)
+        maker.objref("file", file)
+        maker.record("FILE", maker.pack("4I2Q", 5, 3, 2, 0, 0, 0).ljust(40, ZERO) + maker.pack("i", tty), 56)
+        maker.descriptor(key, 0, file)
+        return key
+
+    maker.ns, maker.file_table = ns, table  # type: ignore[method-assign]
+    maker.cred = lambda loop=False: cred()  # type: ignore[method-assign, misc]
+    maker.task(1)
+    shared = {kind: maker.shared[kind] for kind in ("cred", "file-table", "mm")}
+    maker.task(2, ns=made[0], **shared)
+    maker.tail()
+    whole = sound(bytes(maker.out))
+    with image_of(bytes(maker.out), tmp_path) as image:
+        got = sound(extracted(image, f"task:{pid(2)}"))
+    for kind in ("security", "net-ns", "netdev", "tty", "file"):
+        mine, theirs = ([one for one in c.objects if one[0].startswith(f"{kind}:")] for c in (got, whole))
+        assert sorted(mine) == sorted(theirs), kind
+    assert {edge for edge in got.edges if edge[1] in ("tty-file", "security", "peer")} == {
+        edge for edge in whole.edges if edge[1] in ("tty-file", "security", "peer")
+    }
 
 
 # -- refused ------------------------------------------------------------------------------------------------

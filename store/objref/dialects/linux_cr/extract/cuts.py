@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -57,23 +58,22 @@ def _name(draft: Draft, ordinal: int) -> str:
 
 def _sockets(draft: Draft) -> None:
     """Peers, and theirs."""
-    seen: set[int] = set()
-    while waiting := [sock for sock in _kept(draft, "sock") if sock not in seen]:
-        seen.update(waiting)
-        for sock in waiting:
-            for peer in draft.original.links(sock, PEER):
-                if peer not in draft.kept:
-                    _peer(draft, sock, peer)
+    waiting = _kept(draft, "sock")
+    for sock in waiting:  # which grows
+        for peer in draft.original.links(sock, PEER):
+            if peer not in draft.kept:
+                waiting += [one for one in _peer(draft, sock, peer) if draft.original.kind(one) == "sock"]
 
 
-def _peer(draft: Draft, sock: int, peer: int) -> None:
+def _peer(draft: Draft, sock: int, peer: int) -> list[int]:
+    """Settle a peer that is not kept; what comes along."""
     files = draft.original.linking(peer, SOCK)
     if any(map(draft.holders, files)):
         meaning = "its other end is left out"
         if draft.cuts.add("unix", _name(draft, sock), "peer", _name(draft, peer), meaning) == "drop":
             draft.no_peer.add(sock)
-            return
-    grow(draft, [peer])
+            return []
+    return grow(draft, [peer])
 
 
 def _pipes(draft: Draft) -> None:
@@ -128,14 +128,15 @@ def _epolls(draft: Draft) -> None:
 
 def _queues(draft: Draft) -> None:
     """Sockets that were written with a table that is left out, and so were their queues."""
+    begin = draft.original.begin
+    socks = _kept(draft, "sock")
     for table in draft.queues:
         if table in draft.kept or draft.original.kind(table) != "file-table":
             continue
         start, end = draft.original.span(table)
-        for sock in _kept(draft, "sock"):
-            if start < draft.original.begin(sock) < end:
-                for queue in full_queues(draft, sock, table)[:1]:
-                    _queue(draft, sock, queue)
+        for sock in socks[bisect_left(socks, start, key=begin) : bisect_left(socks, end, key=begin)]:
+            for queue in full_queues(draft, sock, table)[:1]:
+                _queue(draft, sock, queue)
 
 
 def full_queues(draft: Draft, sock: int, table: int) -> list[int]:

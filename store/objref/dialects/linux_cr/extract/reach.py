@@ -19,18 +19,19 @@ ASIDE = frozenset(ROLE[role] for role in (*TREE_ROLES, "self", "mem", "watches")
 PEER, SEGMENT, NET_NS, EPOLL_FILE = (ROLE[role] for role in ("peer", "segment", "net-ns", "epoll-file"))
 
 
-def grow(draft: Draft, roots: Iterable[int]) -> None:
-    """Keep these objects and what they need. Peers of sockets are settled later."""
+def grow(draft: Draft, roots: Iterable[int]) -> list[int]:
+    """Keep these objects and what they need; returns those that are new. Peers of sockets are settled later."""
     limit = draft.image.container.limits.closure
-    waiting = [root for root in roots if root not in draft.kept]
-    draft.kept.update(waiting)
-    while waiting:
-        for needed in _needs(draft, waiting.pop()):
+    new = [root for root in roots if root not in draft.kept]
+    draft.kept.update(new)
+    for one in new:  # which grows
+        for needed in _needs(draft, one):
             if needed not in draft.kept:
                 draft.kept.add(needed)
-                waiting.append(needed)
+                new.append(needed)
         if len(draft.kept) > limit:
             raise LimitError(f"more than {limit} objects to keep")
+    return new
 
 
 def _needs(draft: Draft, ordinal: int) -> Iterator[int]:

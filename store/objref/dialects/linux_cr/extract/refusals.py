@@ -25,6 +25,7 @@ DOUBTS = {
     "stray": "a record that is part of no object may hold ids",
     "incomplete": "an object is not complete",
     "defined-twice": "an id means two objects",
+    "claimed-twice": "two objects have one id",
     "page-chunk": "pages that belong nowhere",
     "depth": "objects are too deep inside each other",
 }
