@@ -347,6 +347,39 @@ def test_what_is_done_about_them(tmp_path: Path) -> None:
             image.plan_extract(f"task:{pid(2)}", cut={"tty:9": "drop", **{f"tty:{k}": "drop" for k in range(99)}})
 
 
+def test_a_queue_whose_socket_another_table_would_have_first(tmp_path: Path) -> None:
+    """The first task, which is left out, wrote the table; the second has the socket in one of its own, the third has
+    that table: so the socket would be written with another table than its queue."""
+    maker = Maker("v23-rc1")
+    maker.leading([(1, 0), (2, 1), (3, 1)])
+    files: list[int] = []
+
+    def table() -> int:
+        key = maker.objref("file-table")
+        first = not files
+        maker.record("FILE_TABLE", maker.pack("i", 1), 16)
+        if first:
+            files.append(maker.file(4, target=queued_in(maker)))
+        maker.descriptor(key, 0, files[0])
+        if first:
+            maker.record("SOCKET_QUEUE", maker.pack("II", 1, 5))
+            maker.record("SOCKET_BUFFER", length=104)
+            maker.record("BUFFER", b"hello")
+        return key
+
+    maker.file_table = table  # type: ignore[method-assign]
+    maker.task(1)
+    maker.task(2)
+    maker.task(3, **{"file-table": maker.shared["file-table"]})
+    maker.tail()
+    with image_of(bytes(maker.out), tmp_path) as image:
+        with pytest.raises(UnsupportedError, match="another table has it first now"):
+            image.plan_extract(f"task:{pid(2)}", f"task:{pid(3)}", cut=DROP)
+        got = sound(extracted(image, f"task:{pid(3)}"))
+        assert len([name for name, _ in got.objects if name.startswith("queue:")]) == 1
+        assert "queue" in cuts_of(image.plan_extract(f"task:{pid(2)}"))
+
+
 def test_a_queue_where_the_fields_of_sockets_are_not_known(tmp_path: Path) -> None:
     with image_of(linked("v20"), tmp_path) as image:
         (queue,) = [cut for cut in image.plan_extract(f"task:{pid(2)}").cuts if cut.name == "queue"][:1]

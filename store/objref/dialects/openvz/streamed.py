@@ -19,6 +19,7 @@ from objref.dialects.openvz.memory import BLOCKS, FILE_TOKEN, PAGES, RANGE, Owne
 from objref.dialects.openvz.page_blocks import HEADER, find_blocks
 from objref.dialects.openvz.plans import OWNERS, Image, Plan
 from objref.dialects.openvz.references import POS, About, Target
+from objref.dialects.openvz.scanning import PAGE, SWALLOWED, Frame, Head, scan
 from objref.dialects.openvz.window import Window
 
 __all__ = ["Frame", "Steps", "Walk"]
@@ -28,38 +29,9 @@ Steps: TypeAlias = Generator[Event | None, None, None]
 Amount: TypeAlias = Generator[Event | None, None, int]
 Wait: TypeAlias = Generator[None, None, bool]
 
-BATCH = 64 << 10
-"""Bytes of small objects that are looked at together. An object of more is streamed."""
 TAR = "tar"
 """Section for what is in a tmpfs: it may be long, and is read as a whole."""
-SWALLOWED = "a section"
-CGROUP_MAX = 1 << 20
-"""A cgroup is taken whole for its list of processes: 256 K of them fit."""
-PAGE = 4096
-"""The page unit of the store."""
 TASK, TRAILER, PART = NUMBER["TASK"], NUMBER["TRAILER"], ROLE["part"]
-PAGED = frozenset({NUMBER["MM"], NUMBER["VMA"], NUMBER["INODE"], PAGES})
-
-
-class Frame(NamedTuple):
-    """An open container: a section, or an object that is streamed."""
-
-    number: int
-    """Its number in the ledger."""
-    position: int
-    end: int
-    section: str
-    depth: int
-    owner: Owner | None
-
-
-class _Head(NamedTuple):
-    """An object header."""
-
-    length: int
-    type: int
-    header: int
-    content: int
 
 
 class _Open(NamedTuple):
@@ -67,34 +39,11 @@ class _Open(NamedTuple):
 
     frame: Frame
     plan: Plan
-    head: _Head
+    head: Head
     struct: bytes
     parts: array[int]
     """Positions of the objects in it."""
     names: list[bytes]
-
-
-def _scan(view: memoryview, start: int, room: int, frame: Frame) -> tuple[int, int, str]:
-    """How far whole small objects go from `start` of a container's next `room` bytes: (where they end, how many bytes
-    must be there to say more or 0, why the walk ends there). Ends in front of an object that is to be streamed."""
-    unpack, base, have = HEAD.unpack_from, HEAD.size, len(view)
-    while start < room and start < BATCH:
-        left = room - start
-        if left < base:
-            return start, 0, f"{left} bytes are no object"
-        if have - start < base:
-            return start, start + base, ""
-        length, number, header, content = unpack(view, start)
-        if header == base and not frame.depth and bodies.is_section(number, content, frame.section):
-            return start, 0, SWALLOWED
-        if header < base or length < header or length > left:
-            return start, 0, bodies.broken(length, header, left)
-        if length >= PAGE and (number in PAGED or length > (CGROUP_MAX if number == bodies.CGROUP else BATCH)):
-            return start, 0, ""
-        if have - start < length:
-            return start, start + length, ""
-        start += length
-    return start, 0, ""
 
 
 class Walk:
@@ -152,7 +101,7 @@ class Walk:
         walk cannot go on: the rest is for the caller to pass on."""
         window, pending = self.window, 0
         while (room := frame.end - window.position) > pending:
-            pending, need, reason = _scan(window.front, pending, room, frame)
+            pending, need, reason = scan(window.front, pending, room, frame)
             if need and (yield from self.wait(need)):
                 window.peek(need)
                 continue
@@ -173,7 +122,7 @@ class Walk:
                 if (yield from self._page_blocks(frame, parts)):
                     continue
                 parts.append(window.position)
-                yield from self._object(frame, _Head._make(HEAD.unpack(window.peek(HEAD.size))))
+                yield from self._object(frame, Head._make(HEAD.unpack(window.peek(HEAD.size))))
 
     def _batch(
         self, frame: Frame, length: int, parts: array[int], names: list[bytes], *, cut: bool = False
@@ -197,7 +146,7 @@ class Walk:
             if left >= header:
                 yield from self._batch(frame, left, parts, names, cut=True)
 
-    def _object(self, outer: Frame, head: _Head) -> Steps:
+    def _object(self, outer: Frame, head: Head) -> Steps:
         """An object that is streamed."""
         window, image = self.window, self.image
         if window.available < head.header and not (yield from self.wait(head.header)):
@@ -223,7 +172,7 @@ class Walk:
         yield from notes
         yield from self._describe(found, image.ledger.last)
 
-    def _lacks(self, position: int, head: _Head, missing: int) -> None:
+    def _lacks(self, position: int, head: Head, missing: int) -> None:
         name = OBJECTS.get(head.type, f"object of type {head.type}")
         self.cut.append((at(position), f"{missing} of {head.length} bytes of a {name}"))
 

@@ -2,12 +2,14 @@
 
 original    objects by position, their records one by one
 refusals    streams of which no part can be taken
-forest      which tasks; the TREE and the PIDS of the result
+forest      which tasks, and what the TREE says of them
 draft       what is kept, and what is changed in it
-reach       what the tasks need; cuts, classes of cuts: links that lead to tasks that are left out
+reach       what the tasks need
+cuts        links that lead to what only tasks that are left out have; classes: what can be done about them
 places      which object is written inside which
 areas       shared memory: its pages are with the first area that names it
 compose     the order: an object is defined where it was, or else at its first use
+leading     what comes before the tasks; pieces: the result
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from objref.dialects.linux_cr.entries import FILE_TYPES, watches
 from objref.dialects.linux_cr.fields import References, references
-from objref.dialects.linux_cr.kinds import KIND, KINDS
+from objref.dialects.linux_cr.kinds import KINDS
 from objref.dialects.linux_cr.numbering import Layout
 from objref.dialects.linux_cr.records import VETH, X86_ONLY, find_record
 from objref.dialects.linux_cr.view import Window, stream_of
@@ -205,10 +205,6 @@ class Original:
             f"{self.objref(ordinal)}: {name or 'a record of unknown type'} of {len(record.data)} bytes is none of "
             f"{layout.label}, and may hold ids: no part of the stream can be taken"
         )
-
-    def number(self, kind: str) -> int:
-        """The number of a kind."""
-        return KIND[kind]
 
 
 class _Place:
