@@ -30,6 +30,7 @@ from objref.limits import DEFAULT
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 CHUNK = 1 << 20
 RECORDS, PAGES, SMALL = "linux-cr, records", "linux-cr, pages", "linux-cr, pages one by one"
+BLOCKS = "openvz, pages one by one"
 RECORD_RATE, PAGE_RATE = 150.0, 0.5
 """Thousands of records, and GB, a second."""
 
@@ -76,6 +77,7 @@ def streams(folder: Path, megabytes: int) -> dict[str, Stream]:
         "criu, pages": _criu(making.memory_image(folder, megabytes)),
         "dobriyan": _dobriyan(megabytes << 20),
         "openvz": _openvz(megabytes << 20),
+        BLOCKS: _openvz_pages(megabytes << 20),
         RECORDS: _linux_cr(megabytes << 20, files=500, pages=1),
         PAGES: _linux_cr(megabytes << 20, files=4, pages=2048),
         SMALL: _linux_cr(megabytes << 20, files=4, pages=2048, chunk=1),
@@ -97,6 +99,12 @@ def _openvz(size: int) -> Stream:
     from openvz.making import scene
 
     return _of_objects("openvz", [scene(tasks=size * 100 // len(scene(tasks=100).data)).data])
+
+
+def _openvz_pages(size: int) -> Stream:
+    from openvz.making import page_blocks
+
+    return _of_objects("openvz", [page_blocks(size // 4096)])
 
 
 def _linux_cr(size: int, files: int, pages: int, chunk: int = 512) -> Stream:
@@ -136,8 +144,10 @@ def measure(run: Run) -> Iterator[Table]:
     found = measuring.rounds(alone, run.scale.rounds)
     targets = (
         Target(f"splitting {RECORDS}", found[RECORDS].over(made[RECORDS].units / 1e3), RECORD_RATE, "k/s", True),
-        Target(f"splitting {PAGES}", found[PAGES].over(made[PAGES].size / 1e9), PAGE_RATE, "GB/s", True),
-        Target(f"splitting {SMALL}", found[SMALL].over(made[SMALL].size / 1e9), PAGE_RATE, "GB/s", True),
+        *(
+            Target(f"splitting {name}", found[name].over(made[name].size / 1e9), PAGE_RATE, "GB/s", True)
+            for name in (PAGES, SMALL, BLOCKS)
+        ),
     )
     yield Table("Splitters, alone", "ms", 1e3, found, more=_rates(made, found), targets=targets)
     imports = {name: partial(load, stream, run.folder) for name, stream in made.items()}

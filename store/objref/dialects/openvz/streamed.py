@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Generator, Iterator
+from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
 from objref.dialects.events import Derived, Edges, Event, Note, Pages, Part, Run, Woven
@@ -238,15 +239,16 @@ class Walk:
         blocks = find_blocks(window.front, frame.end - window.position)
         if not blocks.lengths:
             return False
-        position, ordinal = window.position, image.ledger.take(len(blocks.lengths))
+        position, count = window.position, len(blocks.lengths)
+        starts = array("Q", accumulate(blocks.lengths[:-1], initial=position))
+        first, nothing, whole = image.ledger.take(count), one(0), one(FILE_TOKEN)
+        image.ledger.extend(starts, array("H", [plan.kind]) * count, array("I", range(first, first + count)))
+        parts.extend(starts)
         yield Woven(frame.section, window.take(sum(blocks.lengths)), blocks.turns, FILE_TOKEN)
-        for low, length in zip(blocks.starts, blocks.lengths, strict=True):
-            image.ledger.settle(image.ledger.enter(position, plan.kind), ordinal)
-            yield Derived(plan.kind, 0, position, False, one(0), one(FILE_TOKEN), one(position), one(length))
-            if not image.memories.data(owner, low, length - HEADER, position + HEADER):
-                yield _senseless(position, low, low + length - HEADER)
-            parts.append(position)
-            position, ordinal = position + length, ordinal + 1
+        for start, low, length in zip(starts, blocks.starts, blocks.lengths, strict=True):
+            yield Derived(plan.kind, 0, start, False, nothing, whole, one(start), one(length))
+            if not image.memories.data(owner, low, length - HEADER, start + HEADER):
+                yield _senseless(start, low, low + length - HEADER)
         return True
 
     def _pages(self, frame: Frame, struct: bytes) -> Steps:
