@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -598,3 +599,12 @@ def test_nothing_is_left_when_it_fails(tmp_path: Path) -> None:
             with pytest.raises((UsageError, OSError)):
                 image.extract(f"task:{pid(1)}", dest=tmp_path / dest, form=form)
     assert os.listdir(tmp_path) == ["whole.objref"]
+
+
+def test_the_page_names_every_class_with_its_policies_and_its_default() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "extract.md").read_text().split("## linux-cr")[1]
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|]*) \|$", page, re.M))
+    assert set(rows) == set(CLASSES)
+    for name, kind in CLASSES.items():
+        assert f"**`{kind.default}`**" in rows[name], name
+        assert all(f"`{policy}`" in rows[name] for policy in kind.policies), name
