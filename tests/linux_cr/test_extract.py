@@ -217,6 +217,8 @@ def test_a_root_has_no_parent_and_the_table_of_pids_has_no_gaps(tmp_path: Path) 
         assert [bool(got.of(f"pid:{k}")) for k in (1, 2, 3, 4)] == [True, True, True, False]
     with image_of(bytes(scene("v20", tasks=6).out), tmp_path) as image:
         data = extracted(image, f"task:{pid(3)}", scope="alone")
+        (note,) = (n for n in image.plan_extract(f"task:{pid(1)}", scope="alone").notes if "children" in n)
+        assert note == f"task:{pid(1)} loses its children task:{pid(3)}, task:{pid(4)}"
         assert entries(data, False) == [(pid(3), 0, pid(3), pid(3), pid(1), 0)]
 
 

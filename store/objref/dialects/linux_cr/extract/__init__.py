@@ -58,6 +58,7 @@ def plan(image: Image, request: Request) -> Plan:
 def compose(forest: Forest, request: Request, cuts: Cuts) -> Plan:
     """The plan of a part, or of all, record by record."""
     draft = Draft(forest.original, cuts, forest.kept)
+    draft.notes += forest.orphans()
     tree = forest.entries(cuts)
     grow(draft, draft.tasks)
     settle(draft)

@@ -26,6 +26,9 @@ __all__ = ["Entry", "Forest", "asked_for"]
 ADOPTED = "its parent is left out: the first task becomes its parent, which getppid, wait and SIGCHLD will show"
 LED = "the leader of its {} is left out: restart makes a stand-in that ends; the root stays in that of restart"
 
+SHOWN = 6
+"""Tasks that a message names."""
+
 
 class Entry(NamedTuple):
     """What the TREE says of a task: pid numbers, or tags of pids in the new numbering."""
@@ -135,6 +138,18 @@ class Forest:
                 if self._left_out(other):
                     cuts.add("session", self._name(entry.own), role, self._name(other), LED.format(role))
         return list(made.values())
+
+    def orphans(self) -> list[str]:
+        """What to say of children that are left out."""
+        lost: dict[int, list[str]] = {}
+        for k, entry in enumerate(self.all):
+            parent = self._at.get(entry.parent)
+            if k not in self._places and parent in self._places:
+                lost.setdefault(parent, []).append(self._name(entry.own))
+        return [
+            f"{self._name(self.all[k].own)} loses its children {', '.join(names[:SHOWN])}{', …' * (len(names) > SHOWN)}"
+            for k, names in lost.items()
+        ]
 
     def _parent(self, k: int, root: Entry, cuts: Cuts) -> int:
         entry = self.all[k]
