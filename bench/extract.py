@@ -3,7 +3,7 @@
 `objref extract` against unpacking all of it (`tar x` of the same directory as tar.zst, which is what there is today),
 both from the shell into a new directory on the same disk; and how much of the image an extract reads, against what its
 closure takes in the image. Tasks have distinct pages: what several share would help objref only. CPU time is that of
-all cores.
+all cores. Then the same of a linux-cr stream, for which there is no other tool.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ READ, CLOSURE = "read by an extract", "blocks of the closure"
 READ_AT_MOST, FASTER_AT_LEAST = 1.1, 10.0
 OUTWARD = ("parent", "group", "session")
 """Roles that lead to the other tasks."""
+DROP = {"pipe": "drop", "fifo": "drop", "unix": "drop", "terminal": "hold"}
+TESTS = Path(__file__).resolve().parents[1] / "tests"
 TASKS = 64
 TASK = f"task:{making.ROOT_PID + TASKS // 2}"
 
@@ -43,6 +45,7 @@ def measure(run: Run) -> Iterator[Table]:
     image, left_out = making.image(source), missing("tar", "zstd")
     yield _times(run, source, image, left_out)
     yield _bytes(image, run.folder / "extracted")
+    yield _stream(run.folder, run.scale.megabytes)
 
 
 # -- times --------------------------------------------------------------------------------------------------
@@ -111,6 +114,28 @@ def _closure(image: Path) -> int:
             for _ in one.stored_chunks():
                 pass
         return source.done - before
+
+
+# -- a stream -----------------------------------------------------------------------------------------------
+
+
+def _stream(folder: Path, megabytes: int) -> Table:
+    """One task of a linux-cr stream, as a stream. Exact: no rounds."""
+    sys.path.insert(0, str(TESTS))
+    from linux_cr.making import stream
+
+    source, image = folder / "tasks.cr", folder / "tasks.objref"
+    with source.open("wb") as file:
+        file.writelines(stream(TASKS, pages=megabytes * 256 // TASKS, layout="v23-rc2", files=100))
+    objref.import_image(source, image, replace=True)
+    counted = CountedSource(open_path(image, "pread"))
+    with objref.open(counted) as opened:
+        task = list(opened["task"])[TASKS // 2]
+        made = opened.extract(f"task:{task}", dest=folder / "part.cr", scope="alone", cut=DROP, replace=True)
+        sizes = {READ: counted.done, "written": made.bytes, "the image": counted.length}
+    sizes["the stream"] = source.stat().st_size
+    found = {name: Samples([float(size)]) for name, size in sizes.items()}
+    return Table(f"Bytes of an extract of one of {TASKS} tasks of a linux-cr stream", "MB", 1e-6, found)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ from objref.limits import DEFAULT
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 CHUNK = 1 << 20
-RECORDS, PAGES = "linux-cr, records", "linux-cr, pages"
+RECORDS, PAGES, SMALL = "linux-cr, records", "linux-cr, pages", "linux-cr, pages one by one"
+BLOCKS = "openvz, pages one by one"
 RECORD_RATE, PAGE_RATE = 150.0, 0.5
 """Thousands of records, and GB, a second."""
 
@@ -76,8 +77,10 @@ def streams(folder: Path, megabytes: int) -> dict[str, Stream]:
         "criu, pages": _criu(making.memory_image(folder, megabytes)),
         "dobriyan": _dobriyan(megabytes << 20),
         "openvz": _openvz(megabytes << 20),
+        BLOCKS: _openvz_pages(megabytes << 20),
         RECORDS: _linux_cr(megabytes << 20, files=500, pages=1),
         PAGES: _linux_cr(megabytes << 20, files=4, pages=2048),
+        SMALL: _linux_cr(megabytes << 20, files=4, pages=2048, chunk=1),
     }
 
 
@@ -98,11 +101,17 @@ def _openvz(size: int) -> Stream:
     return _of_objects("openvz", [scene(tasks=size * 100 // len(scene(tasks=100).data)).data])
 
 
-def _linux_cr(size: int, files: int, pages: int) -> Stream:
-    """Tasks with tables of so many files and so many pages of memory each."""
+def _openvz_pages(size: int) -> Stream:
+    from openvz.making import page_blocks
+
+    return _of_objects("openvz", [page_blocks(size // 4096)])
+
+
+def _linux_cr(size: int, files: int, pages: int, chunk: int = 512) -> Stream:
+    """Tasks with tables of so many files and so many pages of memory each, in chunks of so many."""
     from linux_cr.making import stream
 
-    make = partial(stream, pages=pages, layout="v23-rc2", files=files)
+    make = partial(stream, pages=pages, layout="v23-rc2", files=files, chunk=chunk)
     chunks = _chunked(make(max(4, size * 20 // sum(map(len, make(20))))))
     return Stream("linux-cr", chunks, sum(1 for _ in _records(b"".join(chunks))))
 
@@ -135,7 +144,10 @@ def measure(run: Run) -> Iterator[Table]:
     found = measuring.rounds(alone, run.scale.rounds)
     targets = (
         Target(f"splitting {RECORDS}", found[RECORDS].over(made[RECORDS].units / 1e3), RECORD_RATE, "k/s", True),
-        Target(f"splitting {PAGES}", found[PAGES].over(made[PAGES].size / 1e9), PAGE_RATE, "GB/s", True),
+        *(
+            Target(f"splitting {name}", found[name].over(made[name].size / 1e9), PAGE_RATE, "GB/s", True)
+            for name in (PAGES, SMALL, BLOCKS)
+        ),
     )
     yield Table("Splitters, alone", "ms", 1e3, found, more=_rates(made, found), targets=targets)
     imports = {name: partial(load, stream, run.folder) for name, stream in made.items()}

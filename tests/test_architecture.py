@@ -10,7 +10,7 @@ import objref_index
 
 STORE, INDEX = Path(objref.__file__).parent, Path(objref_index.__file__).parent
 HEAVY = {"numpy", "google", "rich", "dataclasses", "asyncio", "importlib.metadata"}
-INTERFACE = {f"objref.dialects.{name}" for name in ("checks", "dialect", "events", "plan", "registry")}
+INTERFACE = {f"objref.dialects.{name}" for name in ("checks", "cuts", "dialect", "events", "plan", "registry")}
 LAZY = {"zstandard", "lzma", "bz2", "json", "hashlib"}
 WITH_NUMPY = {INDEX / name for name in ("arrays.py", "flat.py", "frontier.py", "strides.py")} | {*INDEX.rglob("build*.py")}
 WITH_NUMPY |= {path for folder in ("verify", "checking", "native") for root in (STORE, INDEX) for path in root.rglob(f"{folder}/*.py")}

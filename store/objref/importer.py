@@ -10,7 +10,7 @@ import os
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, BinaryIO, Literal, NamedTuple, Protocol, get_args
 
 from objref.archive.paths import AnyPath
@@ -275,6 +275,7 @@ class _Collector:
         self._on: dict[type, Callable[[Any], None]] = {
             ev.Run: self._run,
             ev.Pages: self._pages,
+            ev.Woven: self._woven,
             ev.Objects: self._objects,
             ev.Whole: self._whole,
             ev.Derived: self._derived,
@@ -308,6 +309,22 @@ class _Collector:
         where = self._writer.page_section << 48 | self._writer.append_pages(pages.data)
         for token in pages.tokens:
             self._extents(token).add(where, len(pages.data))
+
+    def _woven(self, woven: ev.Woven) -> None:
+        self._paged.update((woven.token, *woven.tokens))
+        section, turns = self._writer.section(woven.section), iter(woven.turns)
+        whole, others = self._extents(woven.token), [self._extents(token) for token in woven.tokens]
+        marks = section << 48, self._writer.page_section << 48
+        for at, page, n in self._writer.append_woven(section, woven.data, woven.turns):
+            first = page = marks[1] | page
+            at |= marks[0]
+            for length, pages in islice(zip(turns, turns, strict=True), n):
+                whole.add(at, length)
+                whole.add(page, pages)
+                at += length
+                page += pages
+            for extents in others:
+                extents.add(first, page - first)
 
     def _extents(self, token: int) -> _Extents:
         found = self._tokens.get(token)

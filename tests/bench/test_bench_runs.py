@@ -95,8 +95,12 @@ def test_every_dialect_is_split_and_imported(tmp_path: Path) -> None:
 def test_bytes_of_an_extract_do_not_depend_on_the_machine(tmp_path: Path) -> None:
     found = measured("extract", tmp_path)
     check(found, "extract")
-    sizes = {name: samples["median"] for name, samples in found["tables"][-1]["samples"].items()}
+    sizes, stream = (
+        {name: samples["median"] for name, samples in table["samples"].items()} for table in found["tables"][-2:]
+    )
     assert sizes["blocks of the closure"] <= sizes["read by an extract"] < sizes["the image"]
+    assert stream["read by an extract"] < stream["the image"]
+    assert stream["written"] < stream["the stream"] // 10
 
 
 @pytest.mark.skipif(not (shutil.which("tar") and shutil.which("zstd")), reason="the peers are tar and zstd")

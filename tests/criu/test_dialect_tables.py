@@ -20,7 +20,7 @@ from criu.making_model import split
 from criu.making_scenes import SCENES
 
 import objref
-from objref.dialects.events import CUT
+from objref.dialects.events import CUT, NOTHING
 from objref.dialects.criu import memory as criu_memory
 from objref.dialects.criu import splitter as criu
 from objref.dialects.criu.kinds import FILES, FORMS, KIND, KINDS, LEGACY_FILE_KINDS, MADE, MESSAGES, ROLES, parse_name
@@ -202,7 +202,8 @@ def test_every_note_is_on_the_page() -> None:
     for path in (*Path(criu.__file__).parent.glob("*.py"), Path(importer.__file__), Path(ending.__file__)):
         text = path.read_text()
         said |= set(re.findall(r'(?:Note|_note)\(\s*"([a-z-]+)"', text))
-        said |= {CUT} if re.search(r"Note\(\s*(?:ev\.)?CUT,", text) else set()
+        named = {"CUT": CUT, "NOTHING": NOTHING}
+        said |= {named[name] for name in re.findall(r"Note\(\s*(?:ev\.)?(CUT|NOTHING),", text)}
         said |= set(re.findall(r'what = "([a-z]+)" if', text)) | set(re.findall(r'what = .* else "([a-z]+)"', text))
     assert {plain(row[0]) for row in table("note")} == said
 

@@ -58,6 +58,18 @@ class _Collector:
         for token in pages.tokens:
             self.tokens.setdefault(token, bytearray()).extend(pages.data)
 
+    def on_woven(self, woven: ev.Woven) -> None:
+        assert sum(woven.turns) == len(woven.data)
+        assert all(woven.turns)
+        self.stream += woven.data
+        self.tokens.setdefault(woven.token, bytearray()).extend(woven.data)
+        at = 0
+        for bits, pages in zip(woven.turns[::2], woven.turns[1::2], strict=True):
+            assert pages % 4096 == 0
+            for token in woven.tokens:
+                self.tokens.setdefault(token, bytearray()).extend(woven.data[at + bits : at + bits + pages])
+            at += bits + pages
+
     def on_objects(self, objects: ev.Objects) -> None:
         for key, start, length in zip(objects.keys, objects.starts, objects.lengths, strict=True):
             assert self.last + start + length <= len(self.stream)

@@ -93,12 +93,13 @@ def pid(k: int) -> int:
 
 class Shape(NamedTuple):
     """What a scene has: files in a table, pages in each of three areas of an mm, ttys, pids with numbers in namespaces
-    below (new numbering)."""
+    below (new numbering), pages in a chunk at most."""
 
     files: int = 4
     pages: int = 5
     ttys: bool = True
     nested: bool = True
+    chunk: int = PAGES_IN_CHUNK
 
 
 PLAIN = Shape()
@@ -327,8 +328,8 @@ class Maker:
         return mm
 
     def chunks(self, memory: str, addresses: list[int], page: int = PAGE) -> None:
-        for i in range(0, len(addresses), PAGES_IN_CHUNK):
-            self.chunk(memory, addresses[i : i + PAGES_IN_CHUNK], page=page)
+        for i in range(0, len(addresses), self.shape.chunk):
+            self.chunk(memory, addresses[i : i + self.shape.chunk], page=page)
 
     def user(self, key: int = 0, namespace: int = 0) -> int:
         key = self.objref("user", key)
@@ -446,11 +447,12 @@ def scene(layout: str = "v20", machine: str = "x86_64", tasks: int = 3, shape: S
 
 
 def stream(
-    tasks: int = 3, pages: int = 5, layout: str = "v20", machine: str = "x86_64", files: int = 4
+    tasks: int = 3, pages: int = 5, layout: str = "v20", machine: str = "x86_64", files: int = 4,
+    chunk: int = PAGES_IN_CHUNK,
 ) -> Iterator[bytes]:
     """The bytes of a scene of any size, piece by piece: every second task has a table of so many files, every task an
     mm of so many pages and 8 more."""
-    maker = Maker(layout, machine, remember=False, shape=Shape(files, pages))
+    maker = Maker(layout, machine, remember=False, shape=Shape(files, pages, chunk=chunk))
     for _ in _grow(maker, tasks):
         if len(maker.out) > 1 << 18:
             yield maker.take()

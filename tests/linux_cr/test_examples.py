@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 from linux_cr.collecting import collect
+
+import objref
 
 UTS = "".join(text.encode().hex().ljust(130, "0") for text in ("2.6.33", "#1", "x86_64"))
 HEADER = """01000000480000000 0d2a2c00ced fe00 0200020006002100 0600000000000000 1000000040004100 4100410041004100
@@ -80,3 +85,12 @@ def test_e_page_chunk() -> None:
     assert got.memory["mem:5"] == {0x1000: b"page" * 1024}
     assert got.of("mm:5") == [mm + vma + chunk + end + context]
     assert not got.told("incomplete")
+
+
+@pytest.mark.parametrize("data", [A, B, bytes(C)], ids="ABC")
+def test_imported_and_given_back(data: bytes, tmp_path: Path) -> None:
+    objref.import_image(io.BytesIO(data), tmp_path / "x.objref")
+    with objref.open(tmp_path / "x.objref") as image:
+        assert b"".join(map(bytes, image.stream())) == data
+        assert not image.notes()
+    assert objref.verify_image(tmp_path / "x.objref").sound

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from objref.dialects.events import Alias, Derived, Edges, Event, Forget, Note, Objects, Pages, Run
+from objref.dialects.events import Alias, Derived, Edges, Event, Forget, Note, Objects, Pages, Run, Woven
 from objref.dialects.openvz.kinds import KINDS, ROLES
 from objref.dialects.openvz.splitter import CptSplitter
 
@@ -45,6 +45,13 @@ class Collected:
         assert pages.data.nbytes % 4096 == 0
         self.paged += pages.data.nbytes
         self.stream += pages.data
+
+    def _woven(self, woven: Woven) -> None:
+        assert sum(woven.turns) == len(woven.data)
+        assert (woven.token, woven.tokens) == (1, ())
+        assert all(pages and pages % 4096 == 0 for pages in woven.turns[1::2])
+        self.paged += sum(woven.turns[1::2])
+        self.stream += woven.data
 
     def _objects(self, objects: Objects) -> None:
         for key, start, length in zip(objects.keys, objects.starts, objects.lengths, strict=True):

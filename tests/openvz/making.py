@@ -183,6 +183,18 @@ def scene(flavour: Flavour = FLAVOURS[8], tasks: int = 4, files: int = 6) -> Sce
     return Scene(m.finish(), m.count, scenery.where, scenery.memory)
 
 
+def page_blocks(count: int, pages: int = 1) -> bytes:
+    """One address space of so many blocks of so many pages, with gaps between."""
+    m = Maker()
+    m.section(4)
+    m.begin("MM", 1)
+    for k in range(count):
+        m.pages(BASE + k * 2 * pages * PAGE, struct.pack("<Q", k + 1) * (pages * PAGE // 8))
+    m.end()
+    m.end()
+    return m.finish()
+
+
 class Scenery(NamedTuple):
     """What the writers of sections share."""
 

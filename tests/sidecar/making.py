@@ -22,6 +22,7 @@ from objref.importer import _Collector
 from objref.limits import DEFAULT
 from objref.sidecar.opening import beside
 from objref.sidecar.writer import SidecarWriter
+from openvz.making import scene as openvz_scene
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 ASIDE = ("meta", "groups")
@@ -55,6 +56,7 @@ def streams() -> Iterator[tuple[str, bytes]]:
     for path in sorted(IMAGES.glob("*.tar.zst")):
         yield path.name.removesuffix(".zst"), zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
     yield "many.dobriyan", bytes(realistic(80))
+    yield "many.cpt", openvz_scene(tasks=12).data
     for layout in ("v20", "v23-rc2"):
         yield f"{layout}.cr", b"".join(linux_cr_stream(tasks=8, pages=40, layout=layout))
 

@@ -111,6 +111,25 @@ def test_a_flipped_byte_of_the_stream_names_what_holds_it(pair: Pair) -> None:
         assert pair.verify(depth="quick").sound  # it does not look there
 
 
+@pytest.mark.parametrize("name", ["many.cpt", "many.dobriyan", "v23-rc2.cr"])
+def test_so_it_does_in_streams_of_other_dialects(name: str, tmp_path: Path) -> None:
+    """Where objects lie in each other, are told by position, or are chunks of pages between records."""
+    path, dice = tmp_path / name, random.Random(SEED)
+    path.write_bytes(STREAMS[name])
+    objref.index_file(path)
+    pair = Pair(path)
+    step = 1 << 16
+    for low in range(0, len(pair.stream), step):
+        high = min(low + step, len(pair.stream))
+        pair.file.write_bytes(pair.stream)
+        expected = holders(pair.file, low, high)
+        pair.file.write_bytes(flipped(pair.stream, dice.randrange(low, high), dice.randrange(1, 256)))
+        report = pair.verify()
+        assert [found.where for found in report.findings] == [f"stream, bytes {low}…{high}"]
+        assert report.affected == len(expected) > 0
+        assert set(report.findings[0].objrefs) <= expected
+
+
 @pytest.mark.parametrize("length", [0, 1, 1000, 65536, 200_000, -1])
 def test_a_stream_that_is_cut(pair: Pair, length: int) -> None:
     cut = length % len(pair.stream)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 HELP = """\
 Make a smaller image with just what some tasks need: a directory that the stock
-`criu restore` accepts, a tar, or another .objref file.
+`criu restore` accepts, or a tar of it; of linux-cr a shorter stream; or another
+.objref file.
 
   objref extract x.objref task:17 -o worker     task 17 and all its descendants
   objref extract x.objref task:17 --alone -o worker          without descendants
@@ -39,9 +40,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Arguments."""
     parser.add_argument("image", metavar="IMAGE", help=".objref file, or a stream with an index beside it")
     parser.add_argument("objrefs", metavar="OBJREF", nargs="+", help="such as task:17")
-    parser.add_argument("-o", "--output", metavar="DEST", help="what to make, or - for a tar on standard output")
     parser.add_argument(
-        "--as", dest="form", choices=("auto", "directory", "tar", "objref"), default="auto", help="default: by suffix"
+        "-o", "--output", metavar="DEST", help="what to make, or - for a tar or stream on standard output"
+    )
+    parser.add_argument(
+        "--as",
+        dest="form",
+        choices=("auto", "directory", "tar", "stream", "objref"),
+        default="auto",
+        help="default: by suffix",
     )
     parser.add_argument("--alone", action="store_true", help="only the tasks named, without their descendants")
     parser.add_argument(
@@ -127,11 +134,15 @@ def _result_lines(plan: Plan, args: argparse.Namespace) -> Iterator[str]:
     what = args.output
     if args.dry_run:
         what = "would be refused; once decided" if plan.refused else "would be"
-    yield f"{what}: {tasks}, {len(plan.files)} files, {size(plan.size)}"
+    if plan.objects:
+        yield f"{what}: {len(plan.objects)} objects"
+        return
+    files = "" if plan.stream else f"{len(plan.files)} files, "
+    yield f"{what}: {tasks}, {files}{size(plan.size)}"
     yield from _disk_lines(plan.on_disk, all_of_them=args.dry_run)
     for text in plan.descriptors:
         yield from _wrapped(f"descriptor {text}")
-    if not plan.refused:
+    if plan.command and not plan.refused:
         yield restore_line(plan, args.output, args.form)
 
 

@@ -73,6 +73,10 @@ class PieceWriter:
         section.pending += rest
         return address
 
+    def _room(self, section: GrowingSection) -> int:
+        """How many bytes make a batch of what is pending."""
+        return max(BATCH, section.block, section.learns) - len(section.pending)
+
     def _compress(self, section: GrowingSection) -> None:
         """Hand over the pending bytes. What is stored keeps its order: a few batches later, one by one."""
         if section.learns:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 from array import array
 from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from xxhash import xxh3_64_intdigest as xxh3
@@ -33,6 +35,7 @@ from objref.container.output import Sink
 from objref.container.pages import PageTable
 from objref.container.piece_writer import ClosedPiece, PieceWriter
 from objref.container.section import GrowingSection
+from objref.container.woven import apart
 from objref.errors import LimitError
 
 if TYPE_CHECKING:
@@ -96,16 +99,41 @@ class ContainerWriter(PieceWriter):
 
     def append_pages(self, data: memoryview) -> int:
         """The next bytes of the stream, whole pages. Returns the page address of the first (page number * PAGE)."""
-        if self._page_table is None:
-            self._make_page_sections()
-        table = self._page_table
-        assert table is not None  # for mypy: just made
         self._digest.update(data)
-        self._run(table.number, len(data))
+        self._run(self.page_section, len(data))
+        return self._append_slots(data)
+
+    def _append_slots(self, data: memoryview) -> int:
+        assert self._page_table is not None  # for mypy: made with its number
         slots = self.seen.slots(data)
         if sys.byteorder == "big":
             slots.byteswap()
-        return self._append(table, slots.tobytes()) // 4 * f.PAGE
+        return self._append(self._page_table, slots.tobytes()) // 4 * f.PAGE
+
+    def append_woven(self, section: int, data: memoryview, turns: array[int]) -> Iterator[tuple[int, int, int]]:
+        """The next bytes of the stream: bytes for a section and whole pages in turn (`turns`: the lengths of both, more
+        than 0). Yields (address of the bytes, of the pages, number of turns): those of such a run follow each other."""
+        at = done = 0
+        strand, table = self._sections[section - 1], self.page_section
+        while done < len(turns):
+            n = self._turns_at_once(strand, turns, done)
+            some = turns[done : done + 2 * n]
+            part = data[at : at + sum(some)]
+            bits, pages = apart(part, some)
+            self._digest.update(part)
+            self._run(section, some[0])
+            self._runs.extend(mark | length for mark, length in zip(cycle((table << 48, section << 48)), some[1:]))
+            yield self._append(strand, bits), self._append_slots(memoryview(pages)), n
+            at, done = at + len(part), done + len(some)
+
+    def _turns_at_once(self, strand: GrowingSection, turns: array[int], first: int) -> int:
+        """How many turns, at least one, go together: as long as no section hands over a batch, what is stored does not
+        depend on how many came at once."""
+        assert self._pages is not None  # for mypy: made with the page table
+        assert self._page_table is not None
+        bits, pages = max(turns[first::2]), max(turns[first + 1 :: 2])
+        room = min(self._room(self._pages), self._room(self._page_table) // 4 * f.PAGE)
+        return max(1, min((len(turns) - first) // 2, (self._room(strand) - 1) // bits, (room - 1) // pages))
 
     @property
     def page_section(self) -> int:

@@ -53,7 +53,11 @@ class Dialect(NamedTuple):
     converter: Callable[[str, str | None, Limits], Converter] | None = None
     """(target, source) layouts; source None: what the stream tells."""
     extract: Callable[[Image, Request], Plan] | None = None
-    """Plans a smaller image with just what some objects need; None where nobody could use one."""
+    """Plans a smaller image with just what some objects need; None where there can be none in this dialect."""
+    apart: str = ""
+    """Why there is no `extract`."""
+    always: tuple[str, ...] = ()
+    """Kinds of which a part has all objects: others are not understood without them."""
     about: Callable[[Image], dict[str, str]] | None = None
     """What an image says of its stream as a whole, such as its layout, for `info`: what it is -> in words."""
     checks: Callable[[], Checks] | None = None

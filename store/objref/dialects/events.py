@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 __all__ = [
     "CUT", "NOTHING", "Alias", "Derived", "Edges", "Event", "Forget", "Kind", "Layers", "Note", "Objects", "Pages",
-    "Part", "Retarget", "Role", "Run", "Splitter", "Whole",
+    "Part", "Retarget", "Role", "Run", "Splitter", "Whole", "Woven",
 ]  # fmt: skip
 
 from collections.abc import Iterator
@@ -67,6 +67,20 @@ class Pages(NamedTuple):
 
     data: memoryview
     tokens: tuple[int, ...]
+
+
+class Woven(NamedTuple):
+    """The next bytes of the stream: bytes that are kept in a section and whole memory pages in turn, many times; what
+    a `Run` and a `Pages` for each of them would say."""
+
+    section: str
+    data: memoryview
+    turns: array[int]
+    """Lengths that make up `data`: of bytes for the section, of pages, of bytes, of pages, …"""
+    token: int
+    """All of it is part of that."""
+    tokens: tuple[int, ...] = ()
+    """The pages are part of these, too."""
 
 
 class Objects(NamedTuple):
@@ -163,7 +177,7 @@ class Note(NamedTuple):
     text: str
 
 
-Event = Run | Pages | Objects | Whole | Derived | Edges | Alias | Retarget | Forget | Layers | Note
+Event = Run | Pages | Woven | Objects | Whole | Derived | Edges | Alias | Retarget | Forget | Layers | Note
 
 
 class Splitter(Protocol):

@@ -68,6 +68,10 @@ class Plan(NamedTuple):
     on_disk: tuple[str, ...]
     """Files that are not in the image and must be where they were."""
     notes: tuple[str, ...]
+    stream: bool = False
+    """The one file is a stream of the dialect: it is written as it is, and lies in no folder."""
+    objects: tuple[int, ...] = ()
+    """Ordinals of what is kept, of a dialect that has no form for a part: then there are no files."""
 
     @property
     def refused(self) -> tuple[Cut, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from array import array
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from xxhash import xxh3_64_intdigest as xxh3
@@ -57,6 +59,13 @@ class SidecarWriter(ContainerWriter):
     def append_pages(self, data: memoryview) -> int:
         """The next bytes of FILE. Returns their position."""
         return super().append(STREAM, data)
+
+    def append_woven(self, section: int, data: memoryview, turns: array[int]) -> Iterator[tuple[int, int, int]]:
+        """The next bytes of FILE. Yields their positions, turn by turn."""
+        at = super().append(STREAM, data)
+        for bits, pages in zip(turns[::2], turns[1::2], strict=True):
+            yield at, at + bits, 1
+            at += bits + pages
 
     def end_batch(self) -> None:
         """One group, whatever the length: a sidecar that is torn is made again."""

@@ -64,4 +64,11 @@ def _checks() -> Checks:
     return CHECKS
 
 
-DIALECT = Dialect("dobriyan", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief, checks=_checks)
+APART = (
+    "ids in the file are positions in it, so a shorter file would need another id in every place that "
+    "holds one; and nothing was ever made that restores it"
+)
+DIALECT = Dialect(
+    "dobriyan", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief, apart=APART, always=("header",),
+    checks=_checks,
+)  # fmt: skip

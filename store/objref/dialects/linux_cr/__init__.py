@@ -9,6 +9,7 @@ batch.py, memory.py              columns of complete objects; where memory pages
 view.py, tails.py, brief.py      objects for people
 check.py                         whether a stream makes sense
 convert.py                       from one layout of rev 6 to another
+extract/                         a shorter stream with some of the tasks
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from objref.dialects.checks import Checks
     from objref.dialects.dialect import Converter
     from objref.dialects.events import Splitter
+    from objref.dialects.plan import Plan, Request
     from objref.image import Image
     from objref.limits import Limits
     from objref.object import Object
@@ -70,7 +72,13 @@ def _checks() -> Checks:
     return CHECKS
 
 
+def _extract(image: Image, request: Request) -> Plan:
+    from objref.dialects.linux_cr.extract import plan
+
+    return plan(image, request)
+
+
 DIALECT = Dialect(
-    "linux-cr", KINDS, ROLES, starts_stream, _splitter, _decodes, _decode, _brief, CONVERTIBLE, _converter,
+    "linux-cr", KINDS, ROLES, starts_stream, _splitter, _decodes, _decode, _brief, CONVERTIBLE, _converter, _extract,
     about=_about, checks=_checks,
 )  # fmt: skip

@@ -13,9 +13,10 @@ from objref.dialects.events import Alias, Edges, Event, Objects, Part, Run, Whol
 from objref.dialects.linux_cr.kinds import KIND, OBJECTS
 from objref.dialects.linux_cr.memory import Memory
 
-__all__ = ["Batch", "Frame"]
+__all__ = ["RECORDS", "Batch", "Frame"]
 
 RECORDS = "records"
+"""The section of all records but their long payloads."""
 NAMED = frozenset(KIND[name] for name in OBJECTS)
 KEY_MASK = 0xFFFFFFFF
 

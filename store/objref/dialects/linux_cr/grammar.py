@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from objref.dialects.linux_cr.batch import Batch, Frame
+from objref.dialects.linux_cr.chunks import Form
 from objref.dialects.linux_cr.fields import References, references
 from objref.dialects.linux_cr.hooks import Hook, Hooks
+from objref.dialects.linux_cr.memory import Memory
 from objref.dialects.linux_cr.notebook import Notebook
 from objref.dialects.linux_cr.openers import Opener
 from objref.dialects.linux_cr.records import FIXED, X86_ONLY, find_record, may_cover
@@ -108,6 +110,17 @@ class Grammar(Hooks):
         self.pages, self.area = 0, None
         if frame is not None and not frame.wants:
             self.close_to(frame)
+
+    def open_area(self) -> tuple[int, tuple[Memory, bool], Form] | None:
+        """(token of an object, its area, how chunks look) if all that a chunk of pages would do here is to go there:
+        one did before, and its bytes were passed on."""
+        frame = self.stack[-1] if self.stack else None
+        if frame is None or frame.area is None or not self.page or not frame.token or frame.start >= 0:
+            return None
+        if "PGARR" not in frame.wants or "BUFFER" in frame.wants:
+            return None
+        types = self.revision.types
+        return frame.token, frame.area, Form(self.order, types["PGARR"], types["BUFFER"], self.word, self.page)
 
     def _shape(self, type_: int, length: int, at: int) -> _Shape:
         revision = self.revision

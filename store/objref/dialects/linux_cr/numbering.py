@@ -22,6 +22,7 @@ __all__ = [
     "byte_order",
     "object_kinds",
     "record_names",
+    "record_types",
     "starts_stream",
 ]  # fmt: skip
 
@@ -116,6 +117,12 @@ def record_names(layout: Layout) -> dict[int, str]:
         del names[405]
         names[404] = "MM_CONTEXT"
     return names
+
+
+@cache
+def record_types(layout: Layout) -> dict[str, int]:
+    """Name -> record type."""
+    return {name: type_ for type_, name in record_names(layout).items()}
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objref.dialects.linux_cr.numbering import WORDS, Layout, object_kinds, record_names
+from objref.dialects.linux_cr.numbering import WORDS, Layout, object_kinds, record_names, record_types
 
 __all__ = ["Revision"]
 
@@ -44,6 +44,11 @@ class Revision:
     def kinds(self) -> dict[int, str]:
         """objtype -> kind."""
         return object_kinds(self.layout)
+
+    @property
+    def types(self) -> dict[str, int]:
+        """Name of a record -> its number."""
+        return record_types(self.layout)
 
     def begin(self, rev: int, arch: str) -> None:
         """What the header says."""

@@ -12,8 +12,9 @@ import sys
 from array import array
 from collections.abc import Callable, Generator, Iterator
 
-from objref.dialects.events import Derived, Event, Note, Pages, Part, Run, Whole
-from objref.dialects.linux_cr.batch import Batch
+from objref.dialects.events import Derived, Event, Note, Pages, Part, Run, Whole, Woven
+from objref.dialects.linux_cr.batch import RECORDS, Batch
+from objref.dialects.linux_cr.chunks import find_chunks
 from objref.dialects.linux_cr.grammar import Grammar
 from objref.dialects.linux_cr.kinds import KIND, KINDS, ROLES
 from objref.dialects.linux_cr.memory import Memory
@@ -85,6 +86,9 @@ class LinuxCrSplitter:
         return taken
 
     def _records(self, view: memoryview) -> Took:
+        taken = 0 if self._buffer else (yield from self._chunks(view))
+        if taken:
+            return taken
         taken = min(STEP, len(view))
         self._buffer += view[:taken]
         if len(self._buffer) < self._need:
@@ -160,6 +164,20 @@ class LinuxCrSplitter:
         if self._memory is not None:
             self._tokens += (self._memory.token,)
         self._mode = self._pages if grammar.pages else self._data
+
+    def _chunks(self, view: memoryview) -> Took:
+        """Small chunks of pages, behind one that told how they look."""
+        open_area = self._grammar.open_area()
+        if open_area is None:
+            return 0
+        token, (memory, by_number), form = open_area
+        length, turns, addresses = find_chunks(view, form)
+        if length:
+            memory.add(addresses, form.page, form.page if by_number else 1)
+            yield Woven(RECORDS, view[:length], turns, token, (memory.token,))
+            self._base += length
+            self._grammar.base = self._base
+        return length
 
     def _addresses(self, reach: int) -> array[int]:
         grammar = self._grammar

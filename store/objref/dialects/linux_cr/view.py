@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from objref.image import Image
     from objref.object import Object
 
-__all__ = ["Stream", "decode", "decode_record", "decode_records", "stream_of"]
+__all__ = ["Stream", "Window", "decode", "decode_record", "decode_records", "stream_of"]
 
 Fields = dict[str, Any]
 RECORD_MAX = 1 << 20
@@ -63,18 +63,18 @@ def _stream(image: Image) -> Stream:
     return Stream(revision, order)
 
 
-class _Window:
+class Window:
     """Bytes of an object, read a window at a time: its records are small, and a read of each is not. Mutable."""
 
     def __init__(self, found: Object) -> None:
         self._found = found
         self._at, self._data = 0, b""
 
-    def read(self, start: int, stop: int) -> bytes:
-        """Bytes start…stop-1."""
+    def read(self, start: int, stop: int, ahead: int = WINDOW) -> bytes:
+        """Bytes start…stop-1. `ahead`: how many bytes from `start` are read, if more."""
         if not self._at <= start <= stop <= self._at + len(self._data):
             self._at = start
-            self._data = self._found.read(start, min(max(stop, start + WINDOW), self._found.size))
+            self._data = self._found.read(start, min(max(stop, start + ahead), self._found.size))
         return self._data[start - self._at : stop - self._at]
 
 
@@ -96,7 +96,7 @@ def decode_record(type_: int, data: bytes, stream: Stream, before: str = "") -> 
 
 def decode_records(found: Object, stream: Stream, stop: int) -> Iterator[Fields]:
     """The records of an object, up to an offset. Pages are not read."""
-    at, before, pages, window = 0, "", 0, _Window(found)
+    at, before, pages, window = 0, "", 0, Window(found)
     while at + 8 <= stop:
         type_, length = struct.unpack(stream.order + "II", window.read(at, at + 8))
         if length < 8 or at + length > found.size:
@@ -115,7 +115,7 @@ def decode_records(found: Object, stream: Stream, stop: int) -> Iterator[Fields]
         at += length
 
 
-def _addresses(window: _Window, at: int, length: int, pages: int, stream: Stream) -> Fields:
+def _addresses(window: Window, at: int, length: int, pages: int, stream: Stream) -> Fields:
     """Where the pages of a chunk belong, as ranges; numbers of pages for shared memory."""
     each, rest = divmod(length - 8, pages)
     word = next((w for w in stream.revision.words if each - w >= 4096 and (each - w) & (each - w - 1) == 0), 0)

@@ -57,4 +57,11 @@ def _checks() -> Checks:
     return CHECKS
 
 
-DIALECT = Dialect("openvz", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief, about=_about, checks=_checks)
+APART = (
+    "ids in the file are positions in it, and its sections are found by positions, so a shorter file "
+    "would need another id in every place that holds one, and not all of these are known"
+)
+DIALECT = Dialect(
+    "openvz", KINDS, ROLES, _detect, _splitter, _decodes, _decode, _brief, apart=APART, always=("header",),
+    about=_about, checks=_checks,
+)  # fmt: skip

@@ -58,8 +58,9 @@ class _Blocks:
         if not 0 < length <= SPAN_MAX - self.total or start + length > 1 << 64:
             return False
         self.total += length
-        for column, value in zip((self.starts, self.lengths, self.sources), (start, length, source), strict=True):
-            column.append(value)
+        self.starts.append(start)
+        self.lengths.append(length)
+        self.sources.append(source)
         self.types.append(what)
         return True
 

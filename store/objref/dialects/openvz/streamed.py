@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Generator, Iterator
+from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
-from objref.dialects.events import Derived, Edges, Event, Note, Pages, Part, Run
+from objref.dialects.events import Derived, Edges, Event, Note, Pages, Part, Run, Woven
 from objref.dialects.openvz import bodies
 from objref.dialects.openvz.batch import DEPTH_MAX, Batch
 from objref.dialects.openvz.kinds import ARRAY, BODY_DATA, BODY_NAME, KIND, NUMBER, OBJECTS, ROLE, VOID
 from objref.dialects.openvz.layouts import HEAD
 from objref.dialects.openvz.ledger import at, one
 from objref.dialects.openvz.memory import BLOCKS, FILE_TOKEN, PAGES, RANGE, Owner
+from objref.dialects.openvz.page_blocks import HEADER, find_blocks
 from objref.dialects.openvz.plans import OWNERS, Image, Plan
 from objref.dialects.openvz.references import POS, About, Target
+from objref.dialects.openvz.scanning import PAGE, SWALLOWED, Frame, Head, scan
 from objref.dialects.openvz.window import Window
 
 __all__ = ["Frame", "Steps", "Walk"]
@@ -27,38 +30,9 @@ Steps: TypeAlias = Generator[Event | None, None, None]
 Amount: TypeAlias = Generator[Event | None, None, int]
 Wait: TypeAlias = Generator[None, None, bool]
 
-BATCH = 64 << 10
-"""Bytes of small objects that are looked at together. An object of more is streamed."""
 TAR = "tar"
 """Section for what is in a tmpfs: it may be long, and is read as a whole."""
-SWALLOWED = "a section"
-CGROUP_MAX = 1 << 20
-"""A cgroup is taken whole for its list of processes: 256 K of them fit."""
-PAGE = 4096
-"""The page unit of the store."""
 TASK, TRAILER, PART = NUMBER["TASK"], NUMBER["TRAILER"], ROLE["part"]
-PAGED = frozenset({NUMBER["MM"], NUMBER["VMA"], NUMBER["INODE"], PAGES})
-
-
-class Frame(NamedTuple):
-    """An open container: a section, or an object that is streamed."""
-
-    number: int
-    """Its number in the ledger."""
-    position: int
-    end: int
-    section: str
-    depth: int
-    owner: Owner | None
-
-
-class _Head(NamedTuple):
-    """An object header."""
-
-    length: int
-    type: int
-    header: int
-    content: int
 
 
 class _Open(NamedTuple):
@@ -66,34 +40,11 @@ class _Open(NamedTuple):
 
     frame: Frame
     plan: Plan
-    head: _Head
+    head: Head
     struct: bytes
     parts: array[int]
     """Positions of the objects in it."""
     names: list[bytes]
-
-
-def _scan(view: memoryview, start: int, room: int, frame: Frame) -> tuple[int, int, str]:
-    """How far whole small objects go from `start` of a container's next `room` bytes: (where they end, how many bytes
-    must be there to say more or 0, why the walk ends there). Ends in front of an object that is to be streamed."""
-    unpack, base, have = HEAD.unpack_from, HEAD.size, len(view)
-    while start < room and start < BATCH:
-        left = room - start
-        if left < base:
-            return start, 0, f"{left} bytes are no object"
-        if have - start < base:
-            return start, start + base, ""
-        length, number, header, content = unpack(view, start)
-        if header == base and not frame.depth and bodies.is_section(number, content, frame.section):
-            return start, 0, SWALLOWED
-        if header < base or length < header or length > left:
-            return start, 0, bodies.broken(length, header, left)
-        if length >= PAGE and (number in PAGED or length > (CGROUP_MAX if number == bodies.CGROUP else BATCH)):
-            return start, 0, ""
-        if have - start < length:
-            return start, start + length, ""
-        start += length
-    return start, 0, ""
 
 
 class Walk:
@@ -151,7 +102,7 @@ class Walk:
         walk cannot go on: the rest is for the caller to pass on."""
         window, pending = self.window, 0
         while (room := frame.end - window.position) > pending:
-            pending, need, reason = _scan(window.front, pending, room, frame)
+            pending, need, reason = scan(window.front, pending, room, frame)
             if need and (yield from self.wait(need)):
                 window.peek(need)
                 continue
@@ -169,8 +120,10 @@ class Walk:
                 yield Note("length", at(window.position), text)
                 return
             if not whole:
+                if (yield from self._page_blocks(frame, parts)):
+                    continue
                 parts.append(window.position)
-                yield from self._object(frame, _Head._make(HEAD.unpack(window.peek(HEAD.size))))
+                yield from self._object(frame, Head._make(HEAD.unpack(window.peek(HEAD.size))))
 
     def _batch(
         self, frame: Frame, length: int, parts: array[int], names: list[bytes], *, cut: bool = False
@@ -194,7 +147,7 @@ class Walk:
             if left >= header:
                 yield from self._batch(frame, left, parts, names, cut=True)
 
-    def _object(self, outer: Frame, head: _Head) -> Steps:
+    def _object(self, outer: Frame, head: Head) -> Steps:
         """An object that is streamed."""
         window, image = self.window, self.image
         if window.available < head.header and not (yield from self.wait(head.header)):
@@ -220,7 +173,7 @@ class Walk:
         yield from notes
         yield from self._describe(found, image.ledger.last)
 
-    def _lacks(self, position: int, head: _Head, missing: int) -> None:
+    def _lacks(self, position: int, head: Head, missing: int) -> None:
         name = OBJECTS.get(head.type, f"object of type {head.type}")
         self.cut.append((at(position), f"{missing} of {head.length} bytes of a {name}"))
 
@@ -277,6 +230,27 @@ class Walk:
 
     # -- pages ---------------------------------------------------------------------------------------------
 
+    def _page_blocks(self, frame: Frame, parts: array[int]) -> Generator[Event | None, None, bool]:
+        """Small page blocks, behind one that told of their struct. False when there are none."""
+        window, image, owner = self.window, self.image, frame.owner
+        plan = image.plans.get((PAGES, HEADER))
+        if owner is None or plan is None or plan.tells:
+            return False
+        blocks = find_blocks(window.front, frame.end - window.position)
+        if not blocks.lengths:
+            return False
+        position, count = window.position, len(blocks.lengths)
+        starts = array("Q", accumulate(blocks.lengths[:-1], initial=position))
+        first, nothing, whole = image.ledger.take(count), one(0), one(FILE_TOKEN)
+        image.ledger.extend(starts, array("H", [plan.kind]) * count, array("I", range(first, first + count)))
+        parts.extend(starts)
+        yield Woven(frame.section, window.take(sum(blocks.lengths)), blocks.turns, FILE_TOKEN)
+        for start, low, length in zip(starts, blocks.starts, blocks.lengths, strict=True):
+            yield Derived(plan.kind, 0, start, False, nothing, whole, one(start), one(length))
+            if not image.memories.data(owner, low, length - HEADER, start + HEADER):
+                yield _senseless(start, low, low + length - HEADER)
+        return True
+
     def _pages(self, frame: Frame, struct: bytes) -> Steps:
         """Page contents, as slices of what came in."""
         low, high = RANGE.unpack_from(struct, HEAD.size) if len(struct) >= HEAD.size + RANGE.size else (0, 0)
@@ -296,4 +270,8 @@ class Walk:
         if frame.owner is None:
             yield Note("pages", where, "page contents outside of an MM or INODE: no memory is made of them")
         elif came and not self.image.memories.data(frame.owner, low, came, position):
-            yield Note("pages", where, f"addresses {low:#x}…{high:#x} make no sense: no memory is made of them")
+            yield _senseless(frame.position, low, high)
+
+
+def _senseless(position: int, low: int, high: int) -> Note:
+    return Note("pages", at(position), f"addresses {low:#x}…{high:#x} make no sense: no memory is made of them")

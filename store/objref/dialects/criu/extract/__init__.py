@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from objref.dialects.criu.extract.command import command_of, on_disk
-from objref.dialects.criu.extract.cuts import Cuts
+from objref.dialects.criu.extract.cuts import KINDS
 from objref.dialects.criu.extract.draft import Draft
 from objref.dialects.criu.extract.ends import settle_ends
 from objref.dialects.criu.extract.files import files_of
@@ -28,6 +28,7 @@ from objref.dialects.criu.extract.reach import reach
 from objref.dialects.criu.extract.sessions import settle_sessions
 from objref.dialects.criu.extract.tasks import asked_for, keep_tasks
 from objref.dialects.criu.extract.terminals import settle_terminals
+from objref.dialects.cuts import Cuts
 from objref.dialects.plan import Plan
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def plan(image: Image, request: Request) -> Plan:
     FormatError (the image contradicts itself: the objects are named).
     """
     chosen = asked_for(image, request)
-    draft = Draft(Links(image, chosen[0].layer), Cuts(request.policy))
+    draft = Draft(Links(image, chosen[0].layer), Cuts(request.policy, KINDS))
     keep_tasks(draft, chosen, request.scope)
     settle_sessions(draft)
     reach(draft)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from objref.dialects.criu.extract.cuts import Cuts
 from objref.dialects.criu.refs_files import FILE_FIELDS
+from objref.dialects.cuts import Cuts
 from objref.errors import FormatError
 
 if TYPE_CHECKING:
