@@ -1,0 +1,49 @@
+"""The same lookups by the native core. Loaded only where it was built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from objref.direct import DirectSpace
+from objref.ready import WORD_BYTES, Ready
+from objref_index._fast import Spans
+
+if TYPE_CHECKING:
+    from objref.container import format as f
+    from objref.gathering import I64, U64
+    from objref.image import Image
+    from objref_index import KeyTable
+
+__all__ = ["FastSpace"]
+
+
+class FastSpace(Spans, DirectSpace):
+    """A run of keys, wherever it begins, or sorted ones. `Spans` looks up, and asks `_slow` for what is not ready."""
+
+    def __init__(self, image: Image, entry: f.SpaceEntry, keys: KeyTable) -> None:
+        DirectSpace.__init__(self, image, entry, keys)
+
+    def _use(self, ready: Ready) -> None:
+        DirectSpace._use(self, ready)
+        spans, unpacked = ready.spans[: 2 * ready.count], self._unpacked
+        sorted_keys = () if unpacked is None else (unpacked.keys, unpacked.radix, unpacked.shift)
+        Spans.__init__(self, ready.data, spans, WORD_BYTES[ready.word], self.entry.base, *sorted_keys)
+
+    def _leave(self) -> None:
+        DirectSpace._leave(self)
+        self._release()
+
+    def locate(self, numbers: U64) -> tuple[I64, I64]:
+        starts, ends = self._empty(numbers)
+        self._locate_into(numbers, starts, ends)
+        return starts, ends
+
+    def all_joined(self, numbers: U64, limit: int) -> tuple[bytes, I64, I64] | None:
+        starts, ends = self._empty(numbers)
+        found = self._join_into(numbers, starts, ends, limit)
+        return None if found is None else (found, starts, ends)
+
+    def _empty(self, numbers: U64) -> tuple[I64, I64]:
+        import numpy as np
+
+        return np.empty(len(numbers), np.int64), np.empty(len(numbers), np.int64)
