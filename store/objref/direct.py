@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from objref.container import format as f
+from objref.errors import FormatError
 from objref.ready import Ready, make_ready
 from objref.space import Key, Space
 from objref_index import IntKeys, KeyTable
@@ -46,11 +48,12 @@ class DirectSpace(Space):
         with self._lock:
             if self._opened:
                 return False
-            if isinstance(self._keys, IntKeys) and not self._keys.shape.run:
-                self._unpacked = UnpackedKeys(self._keys)
-            self._ready = make_ready(self._image, self.entry, self._origin, self._unpacked)
-            if self._ready is not None:
-                self._use(self._ready)
+            with suppress(FormatError, OSError):  # damaged, which each object will say; or no memory
+                if isinstance(self._keys, IntKeys) and not self._keys.shape.run:
+                    self._unpacked = UnpackedKeys(self._keys)
+                self._ready = make_ready(self._image, self.entry, self._origin, self._unpacked)
+                if self._ready is not None:
+                    self._use(self._ready)
             self._opened = True
             return True
 

@@ -138,15 +138,13 @@ def make_ready(image: Image, entry: f.SpaceEntry, origin: int, keys: UnpackedKey
     section = container.sections.get(image.object_table.words(entry.first, entry.first + 1)[0] >> 48)
     if section is None or section.role != f.STRAND or container.mapped is None:
         return None
-    with suppress(OSError):  # no memory
-        if section.codec == f.RAW and not section.dictionary:
-            return _Mapped(image, entry, section, container.mapped[0], origin, keys)
-        last = container.pieces(section.id)[-1]
-        length = last.address + last.length
-        if image.decoded + length <= container.limits.cache:
-            image.decoded += length
-            return _Decoded(image, entry, section, _memory(length), origin, keys)
-    return None
+    if section.codec == f.RAW and not section.dictionary:
+        return _Mapped(image, entry, section, container.mapped[0], origin, keys)
+    length = max((p.address + p.length for p in container.pieces(section.id)), default=0)
+    if image.decoded + length > container.limits.cache:
+        return None
+    image.decoded += length
+    return _Decoded(image, entry, section, _memory(length), origin, keys)
 
 
 def _memory(length: int) -> mmap:
