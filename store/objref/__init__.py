@@ -102,10 +102,12 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name == "open":
-        return import_module("objref.image").open_image
+        found = globals()[name] = import_module("objref.image").open_image
+        return found
     if name not in __all__:
         raise AttributeError(f"module 'objref' has no attribute {name!r}")
-    return getattr(import_module(f"objref.{_HOMES.get(name, 'errors')}"), name)
+    found = globals()[name] = getattr(import_module(f"objref.{_HOMES.get(name, 'errors')}"), name)  # asked once
+    return found
 
 
 def __dir__() -> list[str]:
