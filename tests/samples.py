@@ -194,11 +194,25 @@ def _of_space(space: objref.Space, name: str, layer: int) -> dict[str, Question]
         f"{layer}/{name} keys": lambda i: (list(i.space(name, layer)), len(i.space(name, layer))),
         f"{layer}/{name} objects": lambda i: [o.ordinal for o in i.space(name, layer).objects()],
     }
+    keys = [key for key in space if not space.object(key).sparse]
+    if keys:
+        asked[f"{layer}/{name} many"] = lambda i: batches(i.space(name, layer), [*keys, *keys[:1]])
     for key in space:
         asked[f"{layer}/{name}[{key!r}]"] = lambda i, k=key: content(i.space(name, layer).object(k))
         if not space.object(key).sparse:
             asked[f"{layer}/{name}[{key!r}] bytes"] = lambda i, k=key: i.space(name, layer)[k]
     return asked
+
+
+def batches(space: objref.Space, keys: list[Any]) -> Any:
+    """What a batch says, in both forms, and where it lies in the file."""
+    joined, views = space.get_many(keys), space.get_many(keys, form="views")
+    try:
+        found = space.offsets(keys)
+        offsets = list(zip(found.starts.tolist(), found.ends.tolist(), strict=True))
+    except objref.UsageError:
+        offsets = []
+    return bytes(joined.data), joined.ends.tolist(), [bytes(view) for view in views], offsets
 
 
 def content(found: objref.Object) -> Any:

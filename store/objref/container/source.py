@@ -102,7 +102,6 @@ class MapSource:
         except OSError as error:
             raise SourceError(f'{self.name}: cannot be mapped: {os.strerror(error.errno or 0)}; try "pread"') from None
         self._view = memoryview(found)
-        self._drop()
         return found
 
     def _drop(self) -> None:
@@ -116,7 +115,7 @@ class MapSource:
         view = self._view
         if view is None:
             self._reads += 1
-            if self._reads <= OPENING and self._fd >= 0:
+            if self._reads <= OPENING:
                 return _pread(self._fd, self.name, offset, length)
             view = memoryview(self.map or b"")
         return view[offset : offset + length]
