@@ -243,13 +243,21 @@ spans_join(Spans *self, PyObject *args)
 /* -- the type --------------------------------------------------------------------------------------------- */
 
 static void
+drop(Py_buffer *buffer)
+{
+    PyBuffer_Release(buffer); /* of what was never taken: nothing */
+    memset(buffer, 0, sizeof *buffer);
+}
+
+static void
 release(Spans *self)
 {
-    PyBuffer_Release(&self->data); /* of what was never taken: nothing */
-    PyBuffer_Release(&self->spans);
-    PyBuffer_Release(&self->keys);
-    PyBuffer_Release(&self->radix);
+    drop(&self->data);
+    drop(&self->spans);
+    drop(&self->keys);
+    drop(&self->radix);
     self->count = self->buckets = 0;
+    self->shift = 0;
 }
 
 static PyObject *
