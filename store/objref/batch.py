@@ -111,6 +111,9 @@ def get_many(image: Image, space: Space, keys: Iterable[Any], form: str, missing
             return Batch(*made, NONE)
     found = _find(image, space, asked)
     direct = space if isinstance(space, DirectSpace) and not any(found.lengths) else None
+    if direct is not None:
+        for ordinal, row in found.rows.items():
+            _check_empty(image, ordinal, row)
     if direct is not None and form == "views":
         return Batch(direct.data, found.starts, found.ends, found.missing)
     lengths = _limited(image, space, found)
@@ -168,6 +171,12 @@ def _read(image: Image, space: Space, found: _Found, starts: I64) -> bytearray:
     return made
 
 
+def _check_empty(image: Image, ordinal: int, row: Row) -> None:
+    """No bytes are read of an object without bytes, but a row that lies is found out."""
+    for _ in _chunks(image, ordinal, row):
+        pass
+
+
 def _chunks(image: Image, ordinal: int, row: Row) -> Iterable[bytes | memoryview]:
     if NOWHERE < row.section < LISTED:
         return image.container.chunks(row.section, row.address, row.length)
@@ -188,6 +197,7 @@ def offsets(image: Image, space: Space, keys: Iterable[Any], missing: str) -> Of
 
 def _position(image: Image, ordinal: int, row: Row) -> int:
     if not row.length:
+        _check_empty(image, ordinal, row)
         return 0
     if NOWHERE < row.section < LISTED:
         return image.container.position(row.section, row.address, row.length)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,8 @@ NOTHING = memoryview(b"")
 class DirectSpace(Space):
     """A space whose keys ascend with its objects. Its tables are made when it is touched first."""
 
+    _guess = False
+
     def __init__(self, image: Image, entry: f.SpaceEntry, keys: KeyTable) -> None:
         super().__init__(image, entry, keys)
         self._lock = threading.Lock()
@@ -50,7 +51,7 @@ class DirectSpace(Space):
                 return False
             with suppress(FormatError, OSError):  # damaged, which each object will say; or no memory
                 if isinstance(self._keys, IntKeys) and not self._keys.shape.run:
-                    self._unpacked = UnpackedKeys(self._keys)
+                    self._unpacked = UnpackedKeys(self._keys, guess=self._guess)
                 self._ready = make_ready(self._image, self.entry, self._origin, self._unpacked)
                 if self._ready is not None:
                     self._use(self._ready)
@@ -73,10 +74,19 @@ class DirectSpace(Space):
 
     def _slow(self, key: Key) -> bytes:
         """What is not ready: made ready, if it can be."""
-        number, ordinal = self.plain(key), self.ordinal(key)
-        if self._touch(int(number), ordinal) or type(key) is not int:
+        number, ordinal = int(self.plain(key)), self.ordinal(key)
+        if self._touch(number, ordinal) or type(key) is not int:
             return self[number]
-        return self._bytes(ordinal)
+        return self._known(ordinal) or self._bytes(ordinal)
+
+    def _known(self, ordinal: int) -> bytes:
+        """What is ready, but not found from its key in a few steps."""
+        ready = self._ready
+        if ready is None:
+            return b""
+        place = 2 * (self._origin + ordinal - self.entry.first)
+        found: bytes = ready.data[ready.spans[place] : ready.spans[place + 1]]
+        return found
 
     def _touch(self, number: int, ordinal: int) -> bool:
         """Whether an object may be ready now that was not before."""
@@ -143,18 +153,20 @@ class RunSpace(DirectSpace):
 
 
 class SortedSpace(DirectSpace):
-    """Sorted keys, all different: a directory says between which places to search."""
+    """Sorted keys, all different: a directory guesses the place of a key, or the one before it."""
+
+    _guess = True
 
     def __init__(self, image: Image, entry: f.SpaceEntry, keys: KeyTable) -> None:
         super().__init__(image, entry, keys)
-        self._sorted = self._radix = self._starts = self._ends = NOTHING
+        self._sorted = self._guesses = self._starts = self._ends = NOTHING
         self._base, self._shift = entry.base, 0
 
     def _use(self, ready: Ready) -> None:
         unpacked: Any = self._unpacked
-        self._base, self._shift = unpacked.base, unpacked.shift
+        self._base, self._shift = unpacked.base, unpacked.guess_shift
         self.data, self._ends, self._starts = ready.data, ready.spans[1::2], ready.spans[::2]
-        self._sorted, self._radix = unpacked.keys, unpacked.radix
+        self._sorted, self._guesses = unpacked.keys, unpacked.guesses
 
     def _leave(self) -> None:
         self.data, self._sorted, self._ends, self._starts = b"", NOTHING, NOTHING, NOTHING
@@ -162,12 +174,13 @@ class SortedSpace(DirectSpace):
     def __getitem__(self, key: Key) -> bytes:
         if type(key) is int:  # numpy's numbers wrap around
             try:
-                bucket = key - self._base >> self._shift
-                radix = self._radix
-                place = bisect_left(self._sorted, key, radix[bucket], radix[bucket + 1])
-                if self._sorted[place] == key:
-                    return self.data[self._starts[place] : self._ends[place]] or self._slow(key)
-            except IndexError:
+                place = self._guesses[key - self._base >> self._shift]
+                if self._sorted[place] != key:
+                    place += 1
+                    if self._sorted[place] != key:
+                        return self._slow(key)
+                return self.data[self._starts[place] : self._ends[place]] or self._slow(key)
+            except IndexError:  # not in the tables
                 pass
         return self._slow(key)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from objref.direct import DirectSpace
-from objref.ready import WORD_BYTES, Ready
+from objref.ready import Ready
 from objref_index._fast import Spans
+from objref_index.unpacked import WORD_BYTES
 
 if TYPE_CHECKING:
     from objref.container import format as f

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from array import array
 from contextlib import suppress
-from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from mmap import mmap
 from operator import add
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from objref.container import format as f
 from objref.errors import FormatError
 from objref_index.objects import ADDRESS_MASK
+from objref_index.unpacked import words, zeros
 
 if TYPE_CHECKING:
     from objref.image import Image
@@ -25,11 +26,8 @@ __all__ = ["STRIPE_LOG2", "Ready", "make_ready"]
 
 STRIPE_LOG2 = 8
 """Keys that become ready together: fewer make the first touch faster, more make all first touches together faster."""
-WORD_BYTES = {"I": 4, "Q": 8}
 CHECK_AHEAD = 64 << 20
 """A stripe of keys whose objects hold more is read object by object."""
-HUGE = 2 << 20
-"""Bytes of a huge page: less memory is not worth one."""
 
 
 class Ready:
@@ -54,7 +52,7 @@ class Ready:
         self.data = data
         self.count = origin + entry.keys
         self.word: Literal["I", "Q"] = "Q" if len(data) >> 32 else "I"
-        self.spans = memoryview(_memory(4 * self.count * WORD_BYTES[self.word])).cast(self.word)
+        self.spans = words(4 * self.count, self.word)
         self._done: set[int] = set()
 
     def touch(self, place: int) -> bool:
@@ -86,16 +84,16 @@ class Ready:
 
     def _checked(self, start: int, stop: int) -> memoryview | None:
         """Spans of objects start…stop-1, their rows and blocks checked. None unless all lie together."""
-        words = self._image.object_table.words(start, stop)
-        where = words[::2]
-        ends = list(map(add, where, [what & ADDRESS_MASK for what in words[1::2]]))
+        rows = self._image.object_table.words(start, stop)
+        where = rows[::2]
+        ends = list(map(add, where, [what & ADDRESS_MASK for what in rows[1::2]]))
         low, high, begin = min(where), max(ends), self._section.id << 48
         if low < begin or not 0 < high - low <= CHECK_AHEAD:  # of nothing no block would be checked
             return None
         shift = self._shift(low - begin, high - begin)
         if shift is None:
             return None
-        spans = array(self.word, [0]) * len(words)
+        spans = array(self.word, [0]) * len(rows)
         spans[::2] = array(self.word, [at + shift - begin for at in where])
         spans[1::2] = array(self.word, [at + shift - begin for at in ends])
         return memoryview(spans)
@@ -144,12 +142,4 @@ def make_ready(image: Image, entry: f.SpaceEntry, origin: int, keys: UnpackedKey
     if image.decoded + length > container.limits.cache:
         return None
     image.decoded += length
-    return _Decoded(image, entry, section, _memory(length), origin, keys)
-
-
-def _memory(length: int) -> mmap:
-    found: Any = mmap(-1, max(length, 1), MAP_PRIVATE | MAP_ANONYMOUS)
-    if length >= HUGE:
-        with suppress(OSError):  # a kernel without huge pages
-            found.madvise(MADV_HUGEPAGE)
-    return found  # type: ignore[no-any-return]
+    return _Decoded(image, entry, section, zeros(length), origin, keys)
