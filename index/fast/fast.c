@@ -20,73 +20,61 @@
 #define PREFETCH(address) ((void)0)
 #endif
 
-enum { AHEAD = 8 }; /* Lookups of a batch that wait for memory at the same time. */
+enum {
+    AHEAD = 8, /* Lookups of a batch that wait for memory at the same time. */
+    TRIES = 8, /* Slots from that of its remainder on in which a key may be (index/objref_index/lookup.py). */
+};
 
 typedef struct {
     PyObject_HEAD
     Py_buffer data;  /* the bytes of objects */
-    Py_buffer spans; /* start, end; start, end; … in data */
-    Py_buffer keys;  /* u64, ascending; none: a run from base on */
-    Py_buffer radix; /* u32, ascending: of each bucket of keys, its first place */
-    uint64_t base;   /* the smallest key */
-    uint64_t count;  /* places */
-    uint64_t buckets;
-    int wide;  /* whether spans are u64, not u32 */
-    int shift; /* from (key - base) to its bucket */
+    Py_buffer table; /* of a run: start, end; start, end; … in data; else slots: key, start, end */
+    uint64_t base;    /* the first key of a run */
+    uint64_t count;   /* entries of the table */
+    uint64_t modulus; /* of slots; 0: a run */
+    uint64_t stride;  /* bytes of an entry */
+    int wide;         /* whether starts and ends are u64, not u32 */
 } Spans;
 
 /* Tables come from memory that may lie anywhere: compilers make one load of this. */
 static uint64_t
-u64_at(const Py_buffer *table, uint64_t i)
+u64_at(const Py_buffer *table, uint64_t at)
 {
     uint64_t value;
-    memcpy(&value, (const char *)table->buf + i * 8, 8);
+    memcpy(&value, (const char *)table->buf + at, 8);
     return value;
 }
 
 static uint32_t
-u32_at(const Py_buffer *table, uint64_t i)
+u32_at(const Py_buffer *table, uint64_t at)
 {
     uint32_t value;
-    memcpy(&value, (const char *)table->buf + i * 4, 4);
+    memcpy(&value, (const char *)table->buf + at, 4);
     return value;
 }
 
-/* The place of a key; `count` if it is not there. */
-static uint64_t
-find(const Spans *self, uint64_t key)
+/* The span at this offset of the table; 0 if it is not ready or not within the data. */
+static int
+span(const Spans *self, uint64_t at, uint64_t *start, uint64_t *end)
 {
-    uint64_t low = 0, high = self->count, place = key - self->base;
-    if (key < self->base)
-        return self->count;
-    if (self->keys.buf == NULL)
-        return place < self->count ? place : self->count;
-    if (self->radix.buf != NULL) {
-        uint64_t bucket = place >> self->shift;
-        if (bucket >= self->buckets)
-            return self->count;
-        low = u32_at(&self->radix, bucket);
-        high = u32_at(&self->radix, bucket + 1);
-        if (high > self->count)
-            return self->count;
-    }
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (u64_at(&self->keys, middle) < key)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < self->count && u64_at(&self->keys, low) == key ? low : self->count;
+    *start = self->wide ? u64_at(&self->table, at) : u32_at(&self->table, at);
+    *end = self->wide ? u64_at(&self->table, at + 8) : u32_at(&self->table, at + 4);
+    return *start < *end && *end <= (uint64_t)self->data.len;
 }
 
-/* The span of a place < count; 0 if it is not ready or not within the data. */
+/* The span of a key; 0 if it is not there, not ready or not within the data. */
 static int
-span(const Spans *self, uint64_t place, uint64_t *start, uint64_t *end)
+find(const Spans *self, uint64_t key, uint64_t *start, uint64_t *end)
 {
-    *start = self->wide ? u64_at(&self->spans, 2 * place) : u32_at(&self->spans, 2 * place);
-    *end = self->wide ? u64_at(&self->spans, 2 * place + 1) : u32_at(&self->spans, 2 * place + 1);
-    return *start < *end && *end <= (uint64_t)self->data.len;
+    uint64_t i, place = key - self->base, stop;
+    if (self->modulus == 0)
+        return key >= self->base && place < self->count && span(self, place * self->stride, start, end);
+    place = key % self->modulus;
+    stop = place + TRIES < self->count ? place + TRIES : self->count;
+    for (i = place; i < stop; i++)
+        if (u64_at(&self->table, i * self->stride) == key)
+            return span(self, i * self->stride + 8, start, end);
+    return 0;
 }
 
 static PyObject *
@@ -96,11 +84,8 @@ spans_getitem(Spans *self, PyObject *key)
         uint64_t start, end, number = PyLong_AsUnsignedLongLong(key);
         if (number == (uint64_t)-1 && PyErr_Occurred())
             PyErr_Clear(); /* negative or no u64: not a key, as -1 is none here that could be ready */
-        else {
-            uint64_t place = find(self, number);
-            if (place < self->count && span(self, place, &start, &end))
-                return PyBytes_FromStringAndSize((const char *)self->data.buf + start, (Py_ssize_t)(end - start));
-        }
+        else if (find(self, number, &start, &end))
+            return PyBytes_FromStringAndSize((const char *)self->data.buf + start, (Py_ssize_t)(end - start));
     }
     return PyObject_CallMethod((PyObject *)self, "_slow", "(O)", key);
 }
@@ -133,23 +118,25 @@ batch_sound(Batch *batch)
     return 0;
 }
 
+static uint64_t
+word_at(const Py_buffer *array, uint64_t i)
+{
+    return u64_at(array, i * 8);
+}
+
 static void
 put(Py_buffer *array, uint64_t i, uint64_t value)
 {
     memcpy((char *)array->buf + i * 8, &value, 8);
 }
 
-/* Where in the tables a lookup will look: asked for early, so that lookups wait for memory together. */
+/* Where in the table a lookup will look: asked for early, so that lookups wait for memory together. */
 static void
 expect(const Spans *self, uint64_t key)
 {
-    uint64_t place = key - self->base;
-    if (key < self->base)
-        return;
-    if (self->keys.buf == NULL && place < self->count)
-        PREFETCH((const char *)self->spans.buf + place * (self->wide ? 16 : 8));
-    else if (self->radix.buf != NULL && place >> self->shift < self->buckets)
-        PREFETCH((const char *)self->radix.buf + (place >> self->shift) * 4);
+    uint64_t place = self->modulus != 0 ? key % self->modulus : key - self->base;
+    if (place < self->count)
+        PREFETCH((const char *)self->table.buf + place * self->stride);
 }
 
 /* Writes the span of each key, 0, 0 of those that are not there or not ready. Returns how many these are. */
@@ -158,11 +145,10 @@ locate(const Spans *self, Batch *batch)
 {
     uint64_t i, lacking = 0;
     for (i = 0; i < batch->count; i++) {
-        uint64_t start, end, place;
+        uint64_t start, end;
         if (i + AHEAD < batch->count)
-            expect(self, u64_at(&batch->keys, i + AHEAD));
-        place = find(self, u64_at(&batch->keys, i));
-        if (place >= self->count || !span(self, place, &start, &end)) {
+            expect(self, word_at(&batch->keys, i + AHEAD));
+        if (!find(self, word_at(&batch->keys, i), &start, &end)) {
             start = end = 0;
             lacking++;
         }
@@ -190,7 +176,7 @@ total(const Batch *batch, uint64_t limit)
 {
     uint64_t i, sum = 0;
     for (i = 0; i < batch->count; i++) {
-        uint64_t length = u64_at(&batch->ends, i) - u64_at(&batch->starts, i);
+        uint64_t length = word_at(&batch->ends, i) - word_at(&batch->starts, i);
         if (length > limit - sum)
             return -1;
         sum += length;
@@ -206,13 +192,13 @@ join(const Spans *self, Batch *batch, char *to, uint64_t size)
     const char *data = self->data.buf;
     uint64_t i, at = 0, have = (uint64_t)self->data.len;
     for (i = 0; i < batch->count; i++) {
-        uint64_t start = u64_at(&batch->starts, i), length = u64_at(&batch->ends, i) - start;
+        uint64_t start = word_at(&batch->starts, i), length = word_at(&batch->ends, i) - start;
         if (start > have || length > have - start || length > size - at) {
             PyErr_SetString(PyExc_ValueError, "the arrays overlap");
             return 0;
         }
         if (i + AHEAD < batch->count) {
-            const char *next = data + u64_at(&batch->starts, i + AHEAD);
+            const char *next = data + word_at(&batch->starts, i + AHEAD);
             PREFETCH(next);
             PREFETCH(next + 64);
         }
@@ -253,11 +239,8 @@ static void
 release(Spans *self)
 {
     drop(&self->data);
-    drop(&self->spans);
-    drop(&self->keys);
-    drop(&self->radix);
-    self->count = self->buckets = 0;
-    self->shift = 0;
+    drop(&self->table);
+    self->count = self->modulus = 0;
 }
 
 static PyObject *
@@ -268,58 +251,41 @@ spans_release(Spans *self, PyObject *nothing)
     return Py_NewRef(Py_None);
 }
 
-/* Takes the buffer of what is not None. */
-static int
-take(PyObject *from, Py_buffer *buffer)
-{
-    return from == Py_None ? 0 : PyObject_GetBuffer(from, buffer, PyBUF_SIMPLE);
-}
-
-static const char *
-wrong(const Spans *self, int word)
-{
-    if (word != 4 && word != 8)
-        return "words are of 4 or 8 bytes";
-    if (self->spans.len % (2 * word) != 0)
-        return "spans are pairs of words";
-    if (self->keys.obj != NULL && (uint64_t)self->keys.len != self->count * 8)
-        return "as many keys as spans are wanted";
-    if (self->radix.obj != NULL && (self->keys.obj == NULL || self->radix.len < 8 || self->radix.len % 4 != 0))
-        return "a directory is of keys, two words of 4 bytes or more";
-    return self->shift < 0 || self->shift > 63 ? "a shift is 0…63" : NULL;
-}
-
 static int
 spans_init(Spans *self, PyObject *args, PyObject *named)
 {
-    static char *names[] = {"data", "spans", "word", "base", "keys", "radix", "shift", NULL};
-    PyObject *data, *spans, *base, *keys = Py_None, *radix = Py_None;
+    static char *names[] = {"data", "table", "word", "base", "modulus", NULL};
+    PyObject *data, *table, *base;
     int word;
-    const char *text;
-    if (self->spans.obj != NULL) {
+    Py_ssize_t modulus = 0;
+    if (self->table.obj != NULL) {
         PyErr_SetString(PyExc_TypeError, "made once, and for all");
         return -1;
     }
-    if (!PyArg_ParseTupleAndKeywords(args, named, "OOiO!|OOi:Spans", names, &data, &spans, &word, &PyLong_Type, &base,
-                                     &keys, &radix, &self->shift))
+    if (!PyArg_ParseTupleAndKeywords(args, named, "OOiO!|n:Spans", names, &data, &table, &word, &PyLong_Type, &base,
+                                     &modulus))
         return -1;
     self->base = PyLong_AsUnsignedLongLong(base);
     if (PyErr_Occurred())
         return -1;
-    if (take(data, &self->data) < 0 || take(spans, &self->spans) < 0 || take(keys, &self->keys) < 0 ||
-        take(radix, &self->radix) < 0) {
+    if (modulus < 0 || (word != 4 && word != 8)) {
+        PyErr_SetString(PyExc_ValueError, "words are of 4 or 8 bytes, and a modulus is not negative");
+        return -1;
+    }
+    if (PyObject_GetBuffer(data, &self->data, PyBUF_SIMPLE) < 0 ||
+        PyObject_GetBuffer(table, &self->table, PyBUF_SIMPLE) < 0) {
         release(self);
         return -1;
     }
     self->wide = word == 8;
-    self->count = word > 0 ? (uint64_t)self->spans.len / (2 * (uint64_t)word) : 0;
-    self->buckets = self->radix.len >= 8 ? (uint64_t)self->radix.len / 4 - 1 : 0;
-    text = wrong(self, word);
-    if (text != NULL) {
+    self->stride = 2 * (uint64_t)word + (modulus != 0 ? 8 : 0);
+    if ((uint64_t)self->table.len % self->stride != 0) {
         release(self);
-        PyErr_SetString(PyExc_ValueError, text);
+        PyErr_SetString(PyExc_ValueError, "a table is of whole entries");
         return -1;
     }
+    self->count = (uint64_t)self->table.len / self->stride;
+    self->modulus = (uint64_t)modulus;
     return 0;
 }
 

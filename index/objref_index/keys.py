@@ -123,11 +123,6 @@ class IntKeys(_Places):
         self._keys = columns.get("keys")
         self._radix = columns.get("radix")
 
-    @property
-    def radix(self) -> Column | None:
-        """Of each bucket of keys its first place; None when there are few, or a run."""
-        return self._radix
-
     def first_place(self, key: int) -> int:
         """Place of the first key not below `key`."""
         shape = self.shape

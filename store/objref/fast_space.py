@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from objref.container import format as f
 from objref.direct import DirectSpace
-from objref.ready import Ready
 from objref_index._fast import Spans
-from objref_index.unpacked import WORD_BYTES
+from objref_index.lookup import WORD_BYTES, HashedTable, RunTable, Word
 
 if TYPE_CHECKING:
-    from objref.container import format as f
     from objref.gathering import I64, U64
     from objref.image import Image
     from objref_index import KeyTable
@@ -24,14 +23,21 @@ class FastSpace(Spans, DirectSpace):
     def __init__(self, image: Image, entry: f.SpaceEntry, keys: KeyTable) -> None:
         DirectSpace.__init__(self, image, entry, keys)
 
-    def _use(self, ready: Ready) -> None:
-        DirectSpace._use(self, ready)
-        spans, unpacked = ready.spans[: 2 * ready.count], self._unpacked
-        sorted_keys = () if unpacked is None else (unpacked.keys, unpacked.radix, unpacked.shift)
-        Spans.__init__(self, ready.data, spans, WORD_BYTES[ready.word], self.entry.base, *sorted_keys)
+    def _table(self, word: Word) -> RunTable | HashedTable:
+        if self.entry.flags & f.SPACE_RUN:
+            return RunTable(0, self.entry.keys, word)
+        return HashedTable(self._keys, word)
+
+    def _use(self, data: Any, table: Any) -> None:
+        words = WORD_BYTES[table.word]
+        if isinstance(table, RunTable):
+            Spans.__init__(self, data, table.spans[: 2 * table.count], words, self.entry.base)
+        else:
+            Spans.__init__(self, data, table.slots, words, 0, table.modulus)
+        self.data = data
 
     def _leave(self) -> None:
-        DirectSpace._leave(self)
+        self.data = b""
         self._release()
 
     def locate(self, numbers: U64) -> tuple[I64, I64]:

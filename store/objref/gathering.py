@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from objref.ready import Ready
-    from objref_index.unpacked import UnpackedKeys
+from objref_index.lookup import TRIES, WORD_BYTES, HashedTable, RunTable
 
-__all__ = ["I64", "U64", "joined", "places_of", "spans_of"]
+__all__ = ["I64", "U64", "joined", "spans_of"]
 
 U64: TypeAlias = npt.NDArray[np.uint64]
 I64: TypeAlias = npt.NDArray[np.int64]
@@ -23,32 +21,28 @@ WORTH = 16
 """Objects of one length that are copied faster together than one by one."""
 
 
-def spans_of(ready: Ready | None, places: U64) -> tuple[I64, I64]:
-    """Start and end of the objects at these places; 0, 0 where nothing is ready."""
-    if ready is None:
-        return np.zeros(len(places), np.int64), np.zeros(len(places), np.int64)
-    table = np.frombuffer(ready.spans, ready.word).reshape(-1, 2)
-    inside = np.minimum(places, np.uint64(ready.count)).astype(np.intp)  # behind the last are zeros
-    found = table.take(inside, axis=0)
+def spans_of(table: RunTable | HashedTable | None, numbers: U64) -> tuple[I64, I64]:
+    """Start and end of the objects with these keys; 0, 0 where nothing is ready."""
+    if isinstance(table, RunTable):
+        return _of_run(table, numbers)
+    starts, ends = np.zeros(len(numbers), np.int64), np.zeros(len(numbers), np.int64)
+    if table is not None:
+        slots = np.frombuffer(
+            table.slots, [("key", "u8"), ("start", f"u{WORD_BYTES[table.word]}"), ("end", f"u{WORD_BYTES[table.word]}")]
+        )
+        first, left = (numbers % np.uint64(table.modulus)).astype(np.int64), np.arange(len(numbers))
+        for i in range(TRIES):
+            found = slots[first[left] + i]
+            here = found["key"] == numbers[left]
+            starts[left[here]], ends[left[here]] = found["start"][here], found["end"][here]
+            left = left[~here]
+    return starts, ends
+
+
+def _of_run(table: RunTable, numbers: U64) -> tuple[I64, I64]:
+    spans = np.frombuffer(table.spans, table.word).reshape(-1, 2)
+    found = spans.take(np.minimum(numbers, np.uint64(table.count)).astype(np.intp), axis=0)  # behind the last are zeros
     return found[:, 0].astype(np.int64), found[:, 1].astype(np.int64)
-
-
-def places_of(keys: UnpackedKeys | None, numbers: U64) -> U64:
-    """Places of keys by bisection, all at once; what is not found is behind the last."""
-    nowhere = np.uint64(0xFFFFFFFFFFFFFFFF)
-    if keys is None:
-        return np.full(len(numbers), nowhere)
-    ascending, radix = np.frombuffer(keys.keys, np.uint64), np.frombuffer(keys.radix, np.uint32)
-    bucket = np.minimum((numbers - np.uint64(keys.base)) >> np.uint64(keys.shift), np.uint64(len(radix) - 2))
-    low, high = (radix[bucket + np.uint64(i)].astype(np.int64) for i in range(2))
-    high = np.minimum(high, len(ascending))
-    while len(open_ := np.flatnonzero(low < high)):
-        middle = (low[open_] + high[open_]) >> 1
-        below = ascending[middle] < numbers[open_]
-        low[open_[below]] = middle[below] + 1
-        high[open_[~below]] = middle[~below]
-    inside = np.minimum(low, len(ascending) - 1)
-    return np.where(ascending[inside] == numbers, inside.astype(np.uint64), nowhere)
 
 
 def joined(data: Any, starts: I64, ends: I64) -> bytes | memoryview:

@@ -8,19 +8,19 @@ section fits into `limits.cache`, decoded into memory of their own at the same a
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from contextlib import suppress
 from mmap import mmap
 from operator import add
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from objref.container import format as f
 from objref.errors import FormatError
+from objref_index.lookup import HashedTable, RunTable, Word, zeros
 from objref_index.objects import ADDRESS_MASK
-from objref_index.unpacked import words, zeros
 
 if TYPE_CHECKING:
     from objref.image import Image
-    from objref_index.unpacked import UnpackedKeys
 
 __all__ = ["STRIPE_LOG2", "Ready", "make_ready"]
 
@@ -31,28 +31,19 @@ CHECK_AHEAD = 64 << 20
 
 
 class Ready:
-    """Spans of the objects of a space within `data`, by place in key order. Mutable.
-
-    Memory is taken as it is touched: 8 bytes an object (16 in files of 4 GiB or more), in huge pages where there are
-    any. `origin` is the number of the first place; behind the last there are as many zeros again, which is what
-    numbers below 0 find.
-    """
+    """What is ready of a space: `data`, and a table of where its objects are in it, stripe by stripe. Mutable."""
 
     in_file = False
     """Whether `data` is the file."""
 
     def __init__(
-        self, image: Image, entry: f.SpaceEntry, section: f.Section, data: mmap, origin: int, keys: UnpackedKeys | None
+        self, image: Image, entry: f.SpaceEntry, section: f.Section, data: mmap, table: RunTable | HashedTable
     ) -> None:
         self._image = image
         self._entry = entry
         self._section = section
-        self._keys = keys
-        self.origin = origin
         self.data = data
-        self.count = origin + entry.keys
-        self.word: Literal["I", "Q"] = "Q" if len(data) >> 32 else "I"
-        self.spans = words(4 * self.count, self.word)
+        self.table = table
         self._done: set[int] = set()
 
     def touch(self, place: int) -> bool:
@@ -69,18 +60,12 @@ class Ready:
         found = None
         with suppress(FormatError):
             found = self._checked(self._entry.first + start, self._entry.first + stop)
-        if found is not None:
-            self._write(start, stop, found)
-        elif stop - start > 1:
+            if found is not None:
+                self.table.fill(start, found)
+        if found is None and stop - start > 1:
             middle = (start + stop) >> 1
             self._prepare(start, middle)
             self._prepare(middle, stop)
-
-    def _write(self, start: int, stop: int, found: memoryview) -> None:
-        with suppress(FormatError):  # a damaged key
-            if self._keys is None or self._keys.fill(start, stop):
-                first = 2 * (self.origin + start)
-                self.spans[first : first + len(found)] = found  # at once, so that no thread sees half a span
 
     def _checked(self, start: int, stop: int) -> memoryview | None:
         """Spans of objects start…stop-1, their rows and blocks checked. None unless all lie together."""
@@ -93,9 +78,9 @@ class Ready:
         shift = self._shift(low - begin, high - begin)
         if shift is None:
             return None
-        spans = array(self.word, [0]) * len(rows)
-        spans[::2] = array(self.word, [at + shift - begin for at in where])
-        spans[1::2] = array(self.word, [at + shift - begin for at in ends])
+        spans = array(self.table.word, [0]) * len(rows)
+        spans[::2] = array(self.table.word, [at + shift - begin for at in where])
+        spans[1::2] = array(self.table.word, [at + shift - begin for at in ends])
         return memoryview(spans)
 
     def _shift(self, low: int, high: int) -> int | None:
@@ -130,16 +115,22 @@ class _Decoded(Ready):
         return 0
 
 
-def make_ready(image: Image, entry: f.SpaceEntry, origin: int, keys: UnpackedKeys | None) -> Ready | None:
-    """None where objects must be read one by one. Takes no memory before something is touched."""
+def make_ready(image: Image, entry: f.SpaceEntry, table: Callable[[Word], RunTable | HashedTable]) -> Ready | None:
+    """With a table for words of such a size. None where objects must be read one by one. Takes no memory before
+    something is touched."""
     container = image.container
     section = container.sections.get(image.object_table.words(entry.first, entry.first + 1)[0] >> 48)
     if section is None or section.role != f.STRAND or container.mapped is None:
         return None
     if section.codec == f.RAW and not section.dictionary:
-        return _Mapped(image, entry, section, container.mapped[0], origin, keys)
+        data = container.mapped[0]
+        return _Mapped(image, entry, section, data, table(_word(len(data))))
     length = max((p.address + p.length for p in container.pieces(section.id)), default=0)
     if image.decoded + length > container.limits.cache:
         return None
     image.decoded += length
-    return _Decoded(image, entry, section, zeros(length), origin, keys)
+    return _Decoded(image, entry, section, zeros(length), table(_word(length)))
+
+
+def _word(length: int) -> Word:
+    return "Q" if length >> 32 else "I"
