@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from objref.batch import Batch, Offsets
     from objref.cut import Cut
     from objref.errors import (
         CutError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from objref.verify import verify_image
 
 __all__ = [
+    "Batch",
     "Closure",
     "Cut",
     "CutError",
@@ -56,6 +58,7 @@ __all__ = [
     "NotFoundError",
     "Object",
     "ObjrefError",
+    "Offsets",
     "Options",
     "Reference",
     "Repacked",
@@ -77,12 +80,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Batch": "batch",
     "Closure": "graph",
     "Cut": "cut",
     "Image": "image",
     "Limits": "limits",
     "Maker": "restore",
     "Object": "object",
+    "Offsets": "batch",
     "Options": "importer",
     "Reference": "object",
     "Repacked": "repacker",
