@@ -205,14 +205,18 @@ def _of_space(space: objref.Space, name: str, layer: int) -> dict[str, Question]
 
 
 def batches(space: objref.Space, keys: list[Any]) -> Any:
-    """What a batch says, in both forms, and where it lies in the file."""
+    """What a batch says, in both forms."""
     joined, views = space.get_many(keys), space.get_many(keys, form="views")
-    try:
-        found = space.offsets(keys)
-        offsets = list(zip(found.starts.tolist(), found.ends.tolist(), strict=True))
-    except objref.UsageError:
-        offsets = []
-    return bytes(joined.data), joined.ends.tolist(), [bytes(view) for view in views], offsets
+    return bytes(joined.data), joined.ends.tolist(), [bytes(view) for view in views]
+
+
+def places(image: objref.Image) -> dict[str, Question]:
+    """Where the objects of each space lie in the file: what a copy that is stored otherwise says otherwise."""
+
+    def of(name: str, layer: int, keys: list[Any]) -> Question:
+        return lambda i: tuple(array.tolist() for array in i.space(name, layer).offsets(keys))
+
+    return {f"{layer}/{name} offsets": of(name, layer, list(image.space(name, layer))) for layer, name in image.spaces()}
 
 
 def content(found: objref.Object) -> Any:
