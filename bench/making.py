@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from struct import Struct
@@ -21,10 +21,13 @@ import objref
 __all__ = [
     "file_messages",
     "files_image",
+    "gappy_messages",
+    "ids_of",
     "image",
     "memory_image",
     "pages",
     "socket_messages",
+    "sparse_messages",
     "tree_image",
 ]
 
@@ -64,16 +67,33 @@ def varint(value: int) -> bytes:
 VARINTS = [varint(n) for n in range(512)]
 
 
-def file_messages(count: int, seed: int = SEED) -> Iterator[bytes]:
-    """`file_entry` messages of type REG with ids 1…count, about 100 bytes each."""
+def file_messages(count: int, seed: int = SEED, ids: Iterable[int] = ()) -> Iterator[bytes]:
+    """`file_entry` messages of type REG, about 100 bytes each, with these ids; 1…count without any."""
     draw = random.Random(seed)
     bodies = [_body(draw) for _ in range(499)]
-    for number in range(1, count + 1):
+    for number in ids or range(1, count + 1):
         before, (folder, suffix), after = bodies[number * 7919 % 499]
         key = varint(number)
         name = b"%b%011x%b" % (folder, draw.getrandbits(44), suffix)
         reg = b"\x08%b%b%b\x32%c%b%b" % (key, before, OWNER, len(name), name, after)
         yield b"\x08\x01\x10%b\x1a%b%b" % (key, VARINTS[len(reg)], reg)
+
+
+def ids_of(shape: str, count: int) -> Sequence[int]:
+    """Ascending ids: a "run"; "gappy", every tenth is missing; "sparse", drawn from all of 32 bits."""
+    if shape == "sparse":
+        return sorted(random.Random(SEED).sample(range(1, 1 << 32), count))
+    return [n for n in range(1, 2 * count + 2) if n % 10][:count] if shape == "gappy" else range(1, count + 1)
+
+
+def gappy_messages(count: int) -> Iterator[bytes]:
+    """The same with gappy ids."""
+    return file_messages(count, SEED, ids_of("gappy", count))
+
+
+def sparse_messages(count: int) -> Iterator[bytes]:
+    """The same with sparse ids."""
+    return file_messages(count, SEED, ids_of("sparse", count))
 
 
 def _body(draw: random.Random) -> tuple[bytes, tuple[bytes, bytes], bytes]:

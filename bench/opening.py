@@ -40,9 +40,12 @@ def measure(run: Run) -> Iterator[Table]:
             several["lmdb.open, begin"] = partial(_lmdb, path, 0)
             several["lmdb.open, begin, first get"] = partial(_lmdb, path, middle)
         found = measuring.rounds(several, run.scale.rounds)
-        target = Target(f"opening {count:,} objects, warm", found["objref.open"].times(1e6), LIMIT, "µs")
+        targets = [Target(f"opening {count:,} objects, warm", found["objref.open"].times(1e6), LIMIT, "µs")]
+        if not left_out:
+            against = measuring.ratios(found["objref.open"], found["lmdb.open, begin"])
+            targets.append(Target(f"opening {count:,} objects, against lmdb", against, 1.0, "x"))
         title = f"Opening {count:,} objects in a warm process"
-        yield Table(title, "µs", 1e6, found, "lmdb.open, begin", targets=(target,), left_out=left_out)
+        yield Table(title, "µs", 1e6, found, "lmdb.open, begin", targets=tuple(targets), left_out=left_out)
 
 
 def _objref(path: Path, key: int) -> float:

@@ -195,11 +195,29 @@ def _of_space(space: objref.Space, name: str, layer: int) -> dict[str, Question]
         f"{layer}/{name} keys": lambda i: (list(i.space(name, layer)), len(i.space(name, layer))),
         f"{layer}/{name} objects": lambda i: [o.ordinal for o in i.space(name, layer).objects()],
     }
+    keys = [key for key in space if not space.object(key).sparse]
+    if keys:
+        asked[f"{layer}/{name} many"] = lambda i: batches(i.space(name, layer), [*keys, *keys[:1]])
     for key in space:
         asked[f"{layer}/{name}[{key!r}]"] = lambda i, k=key: content(i.space(name, layer).object(k))
         if not space.object(key).sparse:
             asked[f"{layer}/{name}[{key!r}] bytes"] = lambda i, k=key: i.space(name, layer)[k]
     return asked
+
+
+def batches(space: objref.Space, keys: list[Any]) -> Any:
+    """What a batch says, in both forms."""
+    joined, views = space.get_many(keys), space.get_many(keys, form="views")
+    return bytes(joined.data), joined.ends.tolist(), [bytes(view) for view in views]
+
+
+def places(image: objref.Image) -> dict[str, Question]:
+    """Where the objects of each space lie in the file: what a copy that is stored otherwise says otherwise."""
+
+    def of(name: str, layer: int, keys: list[Any]) -> Question:
+        return lambda i: tuple(array.tolist() for array in i.space(name, layer).offsets(keys))
+
+    return {f"{layer}/{name} offsets": of(name, layer, list(image.space(name, layer))) for layer, name in image.spaces()}
 
 
 def content(found: objref.Object) -> Any:

@@ -45,6 +45,10 @@ class KeyTable(Protocol):
 class NumberTable(KeyTable, Protocol):
     """Keys that are u64."""
 
+    @property
+    def permuted(self) -> bool:
+        """Whether the objects may have come in another order than their keys."""
+
     def nearest(self, key: int, n: int, /) -> list[int]:
         """Up to n different keys, the closest to a key that is not there."""
 

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from objref.batch import Batch, Offsets
     from objref.cut import Cut
     from objref.errors import (
         CutError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from objref.verify import verify_image
 
 __all__ = [
+    "Batch",
     "Closure",
     "Cut",
     "CutError",
@@ -57,6 +59,7 @@ __all__ = [
     "NotFoundError",
     "Object",
     "ObjrefError",
+    "Offsets",
     "Options",
     "Reference",
     "Repacked",
@@ -78,12 +81,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Batch": "batch",
     "Closure": "graph",
     "Cut": "cut",
     "Image": "image",
     "Limits": "limits",
     "Maker": "restore",
     "Object": "object",
+    "Offsets": "batch",
     "Options": "importer",
     "Reference": "object",
     "Repacked": "repacker",
@@ -103,10 +108,12 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name == "open":
-        return import_module("objref.image").open_image
+        found = globals()[name] = import_module("objref.image").open_image
+        return found
     if name not in __all__:
         raise AttributeError(f"module 'objref' has no attribute {name!r}")
-    return getattr(import_module(f"objref.{_HOMES.get(name, 'errors')}"), name)
+    found = globals()[name] = getattr(import_module(f"objref.{_HOMES.get(name, 'errors')}"), name)  # asked once
+    return found
 
 
 def __dir__() -> list[str]:

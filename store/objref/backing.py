@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from mmap import mmap
 from typing import Any, Protocol
 
 from objref.container import format as f
@@ -81,6 +82,13 @@ class Backing(Protocol):
 
     def places(self, section: int, address: int, length: int) -> Iterator[tuple[int, int]]:
         """(offset, length) in the file of these bytes, run by run, checked; UsageError where they are packed."""
+
+    def position(self, section: int, address: int, length: int) -> int:
+        """Where in the file these bytes begin, checked; UsageError unless they lie there together as they are."""
+
+    @property
+    def mapped(self) -> tuple[mmap, int] | None:
+        """The file as memory, and what to subtract from the offsets of raw pieces; None where nothing is mapped."""
 
     def find_piece(self, section: int, address: int) -> f.PieceEntry:
         """The piece that holds an address."""

@@ -103,6 +103,8 @@ class Image:
         self._references: References | None = None
         self._meta: dict[str, Any] | None = None
         self._dialect: Dialect | None = None
+        self.decoded = 0
+        """Bytes of memory that spaces have taken for what they decoded (see `ready.py`)."""
 
     # -- what there is -------------------------------------------------------------------------------------
 
@@ -386,6 +388,8 @@ class Image:
     def close(self) -> None:
         """Let go of the file. Objects of this image cannot be read any more."""
         self.container.close()
+        for space in list(self._opened.values()):
+            space.close()
 
     def __enter__(self) -> Image:
         return self

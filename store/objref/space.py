@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from _collections_abc import Mapping  # which `collections.abc` only names
-from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
-from operator import add
 
 from objref.container import format as f
-from objref.container.source import MapSource
-from objref.errors import FormatError, NotFoundError, UsageError
+from objref.errors import NotFoundError, UsageError
 from objref.names import encode_text, format_objref, parse_key
 from objref.object import Object
-from objref_index import FORM_BYTES, FORM_PAIR, IntKeys, KeyTable
-from objref_index.objects import ADDRESS_MASK, LISTED, NOWHERE
+from objref_index import FORM_BYTES, FORM_PAIR, KeyTable
+from objref_index.objects import LISTED, NOWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, Literal, TypeAlias
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, TypeAlias
 
     from objref.backing import Quick
+    from objref.batch import Batch, Offsets
     from objref.image import Image
 
 __all__ = ["Space", "open_space"]
@@ -29,16 +27,11 @@ Found: TypeAlias = Object
 Key: TypeAlias = "Any"
 """int, or bytes (str is taken as UTF-8) in spaces of names."""
 
-STRIPE_LOG2 = 8
-"""Keys that become ready together: fewer make the first touch faster, more make all first touches together faster."""
-WORD_BYTES = {"I": 4, "Q": 8}
 SMALL = 1 << 20
+NAMED = 5
+"""Missing keys that one error names."""
 NAMES_COMPARED = 250
 """Names before and behind a missing one that are looked at for similar ones: of a million it would take a minute."""
-NEAR = 1 << 24
-"""Up to here the table of a run of keys may begin at key 0: addresses only, no memory. CRIU's ids begin near 1."""
-CHECK_AHEAD = 64 << 20
-"""A stripe of keys whose objects hold more is read object by object."""
 
 
 class Space(Mapping[Key, bytes]):
@@ -48,7 +41,7 @@ class Space(Mapping[Key, bytes]):
     names (bytes or str); a pair such as that of fd:3/4 is (3, 4), "3/4" or 3 << 32 | 4, as which it is given.
     """
 
-    __slots__ = ("_image", "_keys", "entry", "form", "layer", "name")
+    # No __slots__: the native core has a layout of its own, which cannot be joined with another one.
 
     def __init__(self, image: Image, entry: f.SpaceEntry, keys: KeyTable) -> None:
         self._image = image
@@ -62,7 +55,8 @@ class Space(Mapping[Key, bytes]):
         self.name = entry.name
         """That of the kind of its objects."""
 
-    def _key(self, key: Key) -> int | bytes:
+    def plain(self, key: Key) -> int | bytes:
+        """The key as the tables have it: a number, or bytes. UsageError for what can be none here."""
         if self.form == FORM_BYTES:
             key = encode_text(key) if isinstance(key, str) else key
             if not isinstance(key, bytes):
@@ -85,11 +79,23 @@ class Space(Mapping[Key, bytes]):
 
     def ordinal(self, key: Key) -> int:
         """Ordinal of the first object with this key; NotFoundError (a KeyError) without one."""
-        wanted = self._key(key)
+        wanted = self.plain(key)
         found: int = self._keys.find(wanted)
         if found < 0:
             raise self._missing(wanted)
         return found
+
+    def find(self, key: Key) -> int:
+        """Ordinal of the first object with this key, -1 without one."""
+        return int(self._keys.find(self.plain(key)))
+
+    def missing(self, keys: Sequence[Key], of: int) -> NotFoundError:
+        """The error for keys that are not there, of so many that were asked for."""
+        if len(keys) == 1:
+            return self._missing(self.plain(keys[0]))
+        names = [format_objref(self.layer, self.name, self.plain(key), self.form) for key in keys[:NAMED]]
+        more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+        return NotFoundError(f"no {', '.join(names)}{more}: {len(keys)} of {of} keys are not there")
 
     def _missing(self, key: int | bytes) -> NotFoundError:
         asked = format_objref(self.layer, self.name, key, self.form)
@@ -117,6 +123,34 @@ class Space(Mapping[Key, bytes]):
             return bytes(self._image.container.read(row.section, row.address, row.length))
         return self._at(ordinal).bytes
 
+    def get_many(self, keys: Iterable[Key], *, form: str = "joined", missing: str = "error") -> Batch:
+        """The bytes of many objects at once, in the order of `keys`: any iterable, or a numpy array of integers.
+
+        form     "joined": one buffer, and where each object ends in it. "views": where the objects lie in the mapped
+                 file, without a copy, if all lie there raw; else as "joined"
+        missing  "error": NotFoundError (a KeyError) that names them. "empty": they have no bytes, and `missing` of the
+                 result says which they are
+
+        Each block is read, checked and decoded once. LimitError when a joined buffer would exceed `limits.read`.
+
+        >>> files = image["file"].get_many([31, 32, 40])  # doctest: +SKIP
+        >>> files.data[files.starts[1] : files.ends[1]] == files[1] == image["file"][32]  # doctest: +SKIP
+        True
+        """
+        from objref.batch import get_many
+
+        return get_many(self._image, self, keys, form, missing)
+
+    def offsets(self, keys: Iterable[Key], *, missing: str = "error") -> Offsets:
+        """Where the bytes of objects lie in the file: `starts` and `ends`, int64, as in `get_many`; checked.
+
+        UsageError when one of them does not lie there as it is: packed, or in several places. An object without bytes
+        starts and ends at 0.
+        """
+        from objref.batch import offsets
+
+        return offsets(self._image, self, keys, missing)
+
     def object(self, key: Key) -> Object:
         """The (first) object with this key."""
         return self._at(self.ordinal(key))
@@ -125,9 +159,9 @@ class Space(Mapping[Key, bytes]):
         """The n-th object (from 1) that claims this key."""
         if n == 1:
             return self.object(key)
-        found = self._keys.find_all(self._key(key))
+        found = self._keys.find_all(self.plain(key))
         if n > len(found):
-            name = format_objref(self.layer, self.name, self._key(key), self.form)
+            name = format_objref(self.layer, self.name, self.plain(key), self.form)
             claim = "object claims" if len(found) == 1 else "objects claim"
             raise NotFoundError(f"no {name}~{n}: {len(found)} {claim} {name}")
         return self._at(found[n - 1])
@@ -136,7 +170,7 @@ class Space(Mapping[Key, bytes]):
         """How many objects claim this key."""
         if self.entry.keys == self.entry.distinct:
             return int(key in self)
-        return len(self._keys.find_all(self._key(key)))
+        return len(self._keys.find_all(self.plain(key)))
 
     def _at(self, ordinal: int) -> Found:
         return Object(self._image, ordinal, self._image.object_table.row(ordinal))
@@ -151,6 +185,9 @@ class Space(Mapping[Key, bytes]):
         for ordinal in self._keys.ordinals():
             yield self._at(ordinal)
 
+    def close(self) -> None:
+        """Let go of what was made ready. Called by `Image.close`."""
+
     def __iter__(self) -> Iterator[Key]:
         last = None
         for key in self._keys.keys():  # noqa: SIM118 - not a dict
@@ -162,97 +199,14 @@ class Space(Mapping[Key, bytes]):
         return self.entry.distinct
 
     def __contains__(self, key: Any) -> bool:
-        return bool(self._keys.find(self._key(key)) >= 0)
+        return bool(self._keys.find(self.plain(key)) >= 0)
 
     def __repr__(self) -> str:
         return f"<space {self.layer}/{self.name}: {len(self)} keys>"
 
 
-class RunSpace(Space):
-    """A space whose keys are a run, in a mapped file. Hot path: bench/lookup.py guards it.
-
-    `_spans` holds where each object starts and ends in the file, from key 0 on. It is filled at the first touch of a
-    stripe of keys, after their rows and all blocks that these name were checked; until then it is zero, which reads as
-    no bytes. Memory is taken as it is touched: 8 bytes an object (16 in files of 4 GiB or more), in huge pages where
-    there are any.
-    """
-
-    __slots__ = ("_done", "_map", "_spans")
-
-    def __init__(self, image: Image, entry: f.SpaceEntry, keys: IntKeys, source: MapSource) -> None:
-        super().__init__(image, entry, keys)
-        self._map: Any = source.map
-        word: Literal["Q", "I"] = "Q" if source.length >> 32 else "I"
-        memory = mmap(-1, max(entry.base + entry.keys, 1) * 2 * WORD_BYTES[word], MAP_PRIVATE | MAP_ANONYMOUS)
-        try:
-            memory.madvise(MADV_HUGEPAGE)
-        except OSError:  # a kernel without huge pages
-            pass
-        self._spans = memoryview(memory).cast(word)
-        self._done: set[int] = set()
-
-    def __getitem__(self, key: Key) -> bytes:
-        if type(key) is int:  # numpy's numbers wrap around
-            i = key + key
-            if i >= 0:
-                spans = self._spans
-                try:
-                    return self._map[spans[i] : spans[i + 1]] or self._slow(key)
-                except IndexError:
-                    pass
-        return self._slow(key)
-
-    def _slow(self, key: Key) -> bytes:
-        number, ordinal = self._key(key), self.ordinal(key)
-        stripe = (ordinal - self.entry.first) >> STRIPE_LOG2
-        if stripe not in self._done:
-            self._prepare(stripe)
-            self._done.add(stripe)
-        elif type(key) is int:
-            return self._bytes(ordinal)
-        return self[number]
-
-    def _prepare(self, stripe: int) -> None:
-        first, start = self.entry.first, stripe << STRIPE_LOG2
-        stop = min(start + (1 << STRIPE_LOG2), self.entry.keys)
-        try:
-            found = self._checked(first + start, first + stop)
-        except FormatError:  # perhaps a neighbour is damaged: object by object it will show
-            return
-        if found is not None:
-            base = self.entry.base
-            self._spans[2 * (base + start) : 2 * (base + stop)] = found  # at once, so that no thread sees half a span
-
-    def _checked(self, start: int, stop: int) -> memoryview | None:
-        """Spans of objects start…stop-1, their rows and blocks checked. None unless all lie in one raw piece."""
-        words = self._image.object_table.words(start, stop)
-        where = words[::2]
-        ends = list(map(add, where, [what & ADDRESS_MASK for what in words[1::2]]))
-        low, high = min(where), max(ends)
-        section, container = low >> 48, self._image.container
-        entry = container.sections.get(section)
-        if entry is None or entry.codec != f.RAW or entry.dictionary or entry.role != f.STRAND:
-            return None
-        if not 0 < high - low <= CHECK_AHEAD:  # of nothing no block would be checked
-            return None
-        piece = container.find_piece(section, low & ADDRESS_MASK)
-        begin = (section << 48) + piece.address
-        if high > begin + piece.length:
-            return None
-        container.check_blocks(entry, piece, low - begin, high - begin)
-        from array import array  # which imports `collections`
-
-        spans = array(self._spans.format, [0]) * len(words)
-        shift = piece.offset - begin
-        spans[::2] = array(spans.typecode, [at + shift for at in where])
-        spans[1::2] = array(spans.typecode, [at + shift for at in ends])
-        return memoryview(spans)
-
-
 class QuickSpace(Space):
     """A space whose index has a shorter way to the bytes. Hot path: bench/lookup.py guards it."""
-
-    __slots__ = ("_quick",)
 
     def __init__(self, image: Image, entry: f.SpaceEntry, keys: KeyTable, quick: Quick) -> None:
         super().__init__(image, entry, keys)
@@ -266,17 +220,12 @@ class QuickSpace(Space):
 def open_space(image: Image, entry: f.SpaceEntry) -> Space:
     """The fastest mapping that fits the shape of the space and the source."""
     container = image.container
-    keys = container.keys(entry)
+    keys: Any = container.keys(entry)
+    if container.mapped is not None and entry.flags & f.SPACE_CONTIGUOUS and entry.form != FORM_BYTES:
+        from objref.direct import direct_space
+
+        direct = direct_space(image, entry, keys)
+        if direct is not None:
+            return direct
     quick = container.quick(entry, keys)
-    if quick is not None:
-        return QuickSpace(image, entry, keys, quick)
-    direct = f.SPACE_RUN | f.SPACE_CONTIGUOUS
-    source = container.source
-    raw = any(s.codec == f.RAW and s.role == f.STRAND for s in container.sections.values())
-    near = entry.flags & direct == direct and entry.base <= NEAR
-    if raw and near and isinstance(keys, IntKeys) and isinstance(source, MapSource) and not keys.permuted:
-        try:
-            return RunSpace(image, entry, keys, source)
-        except OSError:  # no memory for its spans
-            pass
-    return Space(image, entry, keys)
+    return Space(image, entry, keys) if quick is None else QuickSpace(image, entry, keys, quick)

@@ -11,7 +11,8 @@ from samples import ITEM, u64, write_events
 
 import objref
 from objref.dialects import events as ev
-from objref.space import NEAR, RunSpace
+from objref.direct import NEAR, DirectSpace
+from objref_index.core import native
 
 COUNT = 600
 """More than two stripes of keys, and a part of one."""
@@ -33,7 +34,7 @@ def written(folder: Path, base: int) -> Path:
 def test_every_key_of_a_run_and_none_beside_it(base: int, backwards: bool, tmp_path: Path) -> None:
     with objref.open(written(tmp_path, base), access="map") as image:
         items: Any = image["item"]
-        assert isinstance(items, RunSpace) == (base <= NEAR)
+        assert isinstance(items, DirectSpace) == (base <= NEAR or native() is not None)
         numbers = range(COUNT - 1, -1, -1) if backwards else range(COUNT)
         assert [items[base + i] for i in numbers] == [TEXTS[i] for i in numbers]
         assert [items[base + i] for i in numbers] == [TEXTS[i] for i in numbers]

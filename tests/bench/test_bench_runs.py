@@ -20,6 +20,8 @@ CANDIDATES = {
     "lookup": ("objref files[id], raw", "objref files[id], zstd", "dict in memory", "decode everything"),
     "stores": ("objref, raw", "objref, fast", "lmdb", "SQLite", "zip", "tar"),
     "tools": ("python -c pass", "objref get", "objref show"),
+    "lookup_shapes": ("pure Python",),
+    "batches": ("joined, pure Python", "views, pure Python", "views, each taken, pure Python"),
     "opening": ("objref.open", "objref.open, first object"),
     "seek": ("scan, decoding", "scan, only reading", "objref, index beside it", "objref, container"),
     "closure": ("branching", "loop", "random loop", "random loop, dict and set", "island", "first of an island"),
@@ -35,7 +37,7 @@ CANDIDATES = {
     "memory": ("nothing", "2,000 files, no references", "2,000 sockets, three references each"),
 }
 TARGETS = {
-    "lookup": 1, "opening": 1, "shell": 1, "import_objects": 1, "memory": 3, "seek": 3, "closure": 5, "split": 2,
+    "lookup": 2, "lookup_shapes": 2, "batches": 2, "opening": 1, "shell": 1, "import_objects": 1, "memory": 3, "seek": 3, "closure": 5, "split": 2,
     "extract": 1, "verify": 2, "density": 3, "native": 4,
 }  # fmt: skip
 
@@ -70,7 +72,7 @@ def check(found: dict[str, Any], name: str) -> None:
     assert all(isinstance(target["reached"], bool) for target in targets)
 
 
-@pytest.mark.parametrize("name", ["lookup", "opening", "shell", "closure", "import_pages", "export", "verify"])
+@pytest.mark.parametrize("name", ["lookup", "lookup_shapes", "batches", "opening", "shell", "closure", "import_pages", "export", "verify"])
 def test_every_candidate_has_figures(name: str, tmp_path: Path) -> None:
     check(measured(name, tmp_path), name)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import KINDS, Forger, answers, foot, questions
+from samples import Forger, KINDS, answers, foot, places, questions
 
 from xxhash import xxh3_64_intdigest as xxh3
 
@@ -89,7 +89,7 @@ class Witness:
 
     def __init__(self, genuine: bytes, folder: Path) -> None:
         with objref.open(genuine) as image:
-            self.asked, self.truth = questions(image), answers(image)
+            self.asked, self.truth = questions(image) | places(image), answers(image)
         self.path = folder / "forged.objref"
 
     def hear(self, what: str, data: bytes) -> dict[str, Any]:

@@ -45,6 +45,11 @@ class TreeKeys(Ranks):
         self._by_rank = by_rank
         self._prefix = SPACE.pack(number)
 
+    @property
+    def permuted(self) -> bool:
+        """Whether the objects may have come in another order than their keys."""
+        return self._by_rank is not None
+
     def find(self, key: int) -> int:
         """Ordinal of the first object with this key, or -1."""
         try:

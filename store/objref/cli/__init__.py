@@ -173,6 +173,8 @@ def printable(text: str) -> str:
 def _versions() -> str:
     from objref._version import library_versions, version
     from objref.container.format import MAJOR, MINOR
+    from objref_index.core import native
 
+    core = "native core" if native() else "pure Python"
     libraries = ", ".join(f"{name} {number}" for name, number in library_versions().items())
-    return f"objref {version()} ({libraries}; format {MAJOR}.{MINOR}; pure Python)"
+    return f"objref {version()} ({libraries}; format {MAJOR}.{MINOR}; {core})"

@@ -69,30 +69,74 @@ class BytesSource:
         self.length = CLOSED
 
 
+def _pread(fd: int, name: str, offset: int, length: int) -> bytes:
+    try:
+        data = os.pread(fd, length, offset)
+        while len(data) < length and (more := os.pread(fd, length - len(data), offset + len(data))):
+            data += more
+    except OSError as error:
+        raise SourceError(f"{name}: cannot read at {offset}: {os.strerror(error.errno or 0)}") from None
+    if len(data) < length:
+        raise _short(name, offset, length, offset + len(data))
+    return data
+
+
+OPENING = 4
+"""Reads that opening an image takes. Mapping and the first touch of a page take 10 µs each, these reads 2."""
+
+
 class MapSource:
-    """A mapped file. `map` gives plain bytes by slicing, the fastest read that Python has."""
+    """A mapped file. `map` gives plain bytes by slicing, the fastest read that Python has. It is made when more is read
+    than opening an image takes."""
 
     def __init__(self, fd: int, name: str) -> None:
+        self._fd = fd
         self.length = os.fstat(fd).st_size
         self.name = name
-        try:
-            self.map: mmap.mmap | None = mmap.mmap(fd, self.length, prot=mmap.PROT_READ) if self.length else None
-        except OSError as error:
-            raise SourceError(f'{name}: cannot be mapped: {os.strerror(error.errno or 0)}; try "pread"') from None
-        finally:
-            os.close(fd)
-        self._view = memoryview(self.map) if self.map is not None else memoryview(b"")
+        self._reads = 0
+        self._map: mmap.mmap | None = None
+        self._view: memoryview | None = None
 
-    def read(self, offset: int, length: int) -> memoryview:
+    @property
+    def map(self) -> mmap.mmap | None:
+        """The map. None: the file is empty, or was closed."""
+        if self._map is None and self.length > 0:
+            self._map = self._mapped()
+        return self._map
+
+    def _mapped(self) -> mmap.mmap:
+        try:
+            found = mmap.mmap(self._fd, self.length, prot=mmap.PROT_READ)
+        except OSError as error:
+            raise SourceError(f'{self.name}: cannot be mapped: {os.strerror(error.errno or 0)}; try "pread"') from None
+        self._view = memoryview(found)
+        return found
+
+    def _drop(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def read(self, offset: int, length: int) -> bytes | memoryview:
         if offset > self.length - length:
             raise _short(self.name, offset, length, self.length)
-        return self._view[offset : offset + length]
+        view = self._view
+        if view is None:
+            self._reads += 1
+            if self._reads <= OPENING:
+                return _pread(self._fd, self.name, offset, length)
+            view = memoryview(self.map or b"")
+        return view[offset : offset + length]
 
     def close(self) -> None:
         # Views that callers still hold keep the map alive, so it is left to the last of them.
-        self._view = memoryview(b"")
-        self.map = None
+        self._view = None
+        self._map = None
         self.length = CLOSED
+        self._drop()
+
+    def __del__(self) -> None:
+        self._drop()  # a map ends with its last user, a descriptor does not
 
 
 class PreadSource:
@@ -106,15 +150,7 @@ class PreadSource:
     def read(self, offset: int, length: int) -> bytes:
         if offset > self.length - length:  # before a lying length becomes a buffer
             raise _short(self.name, offset, length, self.length)
-        try:
-            data = os.pread(self._fd, length, offset)
-            while len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
-                data += more
-        except OSError as error:
-            raise SourceError(f"{self.name}: cannot read at {offset}: {os.strerror(error.errno or 0)}") from None
-        if len(data) < length:
-            raise _short(self.name, offset, length, offset + len(data))
-        return data
+        return _pread(self._fd, self.name, offset, length)
 
     def fileno(self) -> int:
         """The descriptor, which stays this source's."""

@@ -13,12 +13,31 @@ from objref.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from mmap import mmap
 
 __all__ = ["Views"]
 
 
 class Views(Content):
     """Content that can also be looked at where it lies."""
+
+    @property
+    def mapped(self) -> tuple[mmap, int] | None:
+        """Memory in which raw pieces lie, and what to subtract from their offsets; None where nothing is mapped."""
+        source = self.source
+        return (source.map, 0) if isinstance(source, MapSource) and source.map is not None else None
+
+    def position(self, section: int, address: int, length: int) -> int:
+        """Where in the file these bytes begin, checked at first touch; UsageError unless they lie there together as
+        they are."""
+        place = self._together(section, address, length)
+        if place is None:
+            for _ in self.places(section, address, length):  # says why, if they are packed
+                pass
+            raise UsageError(f"{length} bytes at {address:#x} of section {section} lie in several places of the file")
+        piece, start = place
+        self._check_once(piece, start, start + length)
+        return piece.offset + start
 
     def view(self, section: int, address: int, length: int) -> memoryview:
         """`length` bytes from `address`: of the file itself if it is mapped (or bytes) and they lie together in one

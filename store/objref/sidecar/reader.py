@@ -20,6 +20,7 @@ from objref_index.tree.walked import Sparing, Walked, can_walk
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from mmap import mmap
     from typing import Any
 
     from objref_index.tree.opened import Tree
@@ -105,6 +106,16 @@ class Sidecar(Joined):
         """(position, length) in FILE of these bytes, checked."""
         for offset, part in super().places(section, address, length):
             yield offset - HEAD, part
+
+    @property
+    def mapped(self) -> tuple[mmap, int] | None:
+        """Memory in which FILE lies."""
+        file = self._file
+        return (file.map, HEAD) if isinstance(file, MapSource) and file.map is not None else None
+
+    def position(self, section: int, address: int, length: int) -> int:
+        """Where in FILE these bytes begin."""
+        return super().position(section, address, length) - HEAD
 
     def _changed(self, first: int, stop: int) -> IntegrityError:
         start, end = first << self._log2, min(stop << self._log2, self._file.length)
