@@ -266,9 +266,12 @@ class _Finish:
                 self._refer(ordinal, "content", "tmpfs", mount)
 
     def _sockets(self) -> None:
-        for ordinal, ino in self.state.inet:
-            if self._has("tcp-stream", ino):
-                self._refer(ordinal, "stream", "tcp-stream", ino)
+        streams = self.state.present.get("tcp-stream")
+        if streams:
+            inodes, ordinals = self.state.inodes["inet"]
+            for ordinal, inode in sorted(zip(ordinals, inodes, strict=True)):
+                if inode in streams:
+                    self._refer(ordinal, "stream", "tcp-stream", inode)
 
     def _devices(self) -> None:
         for ordinal, ns, peer_index, peer_nsid, master in self.state.devices:
@@ -281,7 +284,7 @@ class _Finish:
     # -- settling ------------------------------------------------------------------------------------------
 
     def _aliases(self) -> Iterator[Event]:
-        keys, ordinals = self.state.unix
+        keys, ordinals = self.state.inodes["unix"]
         if keys:
             yield Alias(KIND["unix"], self.folder.number, keys, ordinals)
 

@@ -179,9 +179,9 @@ class PayloadFile(ImageFile):
             yield from self._complete(token, message)
 
     def _complete(self, token: int, message: Any) -> Iterator[Event]:
-        outbox = Outbox(self._state)
-        outbox.number, outbox.source = self.number, self._numbering.take(1)
-        key = self._key(message, self._index)
+        outbox = Outbox(self._state, self.number)
+        outbox.source = self._numbering.take(1)
+        key = self._keys.of(message, self._index)
         self._index += 1
         if self.spec.kind in REMEMBERED:
             self._state.keys.setdefault(self.spec.kind, set()).add(key)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from objref.dialects.criu.kinds import KIND, ROLE
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 __all__ = ["LayerState", "Outbox", "same_source"]
+
+Ints: TypeAlias = "npt.NDArray[Any]"
 
 
 class LayerState:
@@ -27,13 +33,11 @@ class LayerState:
         self.keys: dict[str, set[int]] = {}
         """Keys of the kinds that later references ask for."""
         self.page_size = 0
-        self.fd_tables: dict[int, array[int]] = {}
-        """files_id -> descriptors"""
         self.epoll_fds: dict[int, set[int]] = {}
         """files_id -> file ids of the epolls in the table"""
         self.pipes: set[int] = set()
-        self.unix = array("Q"), array("I")
-        self.inet: list[tuple[int, int]] = []
+        self.inodes = {"unix": (array("Q"), array("I")), "inet": (array("Q"), array("I"))}
+        """Of sockets, (inode numbers, ordinals)."""
         self.locks: list[tuple[int, int, int]] = []
         self.mounts: list[tuple[int, int, int, int]] = []
         """(ordinal, mnt_id, parent, device)"""
@@ -49,11 +53,11 @@ class Outbox:
 
     __slots__ = ("keys", "kinds", "number", "roles", "source", "sources", "state")
 
-    def __init__(self, state: LayerState) -> None:
+    def __init__(self, state: LayerState, number: int = 0) -> None:
+        """`number`: that in the name of the file."""
         self.state = state
         self.source = 0
-        self.number = 0
-        """The number in the name of the file."""
+        self.number = number
         self.sources, self.roles = array("I"), array("B")
         self.kinds, self.keys = array("H"), array("Q")
 
@@ -63,6 +67,51 @@ class Outbox:
         self.roles.append(ROLE[role])
         self.kinds.append(kind)
         self.keys.append(key)
+
+    def keep(self, what: str, number: int) -> None:
+        """What the end of the stream asks for: a "pipes" id; of the current object, a "unix" or "inet" inode."""
+        if what == "pipes":
+            self.state.pipes.add(number)
+            return
+        numbers, ordinals = self.state.inodes[what]
+        numbers.append(number)
+        ordinals.append(self.source)
+
+    def refer_all(self, sources: Ints, role: int, kinds: Ints | int, keys: Ints) -> None:
+        """References from objects with these ordinals."""
+        import numpy as np
+
+        n = len(sources)
+        self.sources.frombytes(np.asarray(sources, np.uint32).tobytes())
+        self.roles.frombytes(bytes([role]) * n)
+        self.kinds.frombytes(np.broadcast_to(np.asarray(kinds, np.uint16), (n,)).tobytes())
+        self.keys.frombytes(np.asarray(keys, np.uint64).tobytes())
+
+    def keep_all(self, what: str, values: Ints, sources: Ints) -> None:
+        """The same as `keep` of objects with these ordinals."""
+        import numpy as np
+
+        if what == "pipes":
+            self.state.pipes.update(values.tolist())
+            return
+        numbers, ordinals = self.state.inodes[what]
+        numbers.frombytes(np.asarray(values, np.uint64).tobytes())
+        ordinals.frombytes(np.asarray(sources, np.uint32).tobytes())
+
+    def columns(self) -> tuple[array[int], array[int], array[int], array[int]]:
+        """(sources, roles, kinds, keys) in the order of the sources."""
+        import numpy as np
+
+        columns = self.sources, self.roles, self.kinds, self.keys
+        sources = np.asarray(self.sources)
+        if np.all(sources[1:] >= sources[:-1]):
+            return columns
+        order = np.argsort(sources, kind="stable")
+        roles, kinds, keys = (np.asarray(column)[order] for column in columns[1:])
+        return (
+            array("I", sources[order].tobytes()), array("B", roles.tobytes()),
+            array("H", kinds.tobytes()), array("Q", keys.tobytes()),
+        )  # fmt: skip
 
 
 def same_source(
