@@ -19,7 +19,7 @@ from objref.dialects.criu.kinds import FILES, ImageName
 from objref.dialects.criu.member import Member, Numbering
 from objref.dialects.criu.schema import message_class
 from objref.dialects.criu.state import LayerState
-from objref.dialects.events import Edges, Event, Note, Objects
+from objref.dialects.events import Alias, Edges, Event, Note, Objects
 from objref.limits import DEFAULT
 
 STEMS = ("files", "reg-files", "fdinfo", "fifo", "unixsk", "inetsk", "tty", "pidfd", "rlimit", "remap-fpath", "memfd")
@@ -115,13 +115,14 @@ def spoken(stem: str, made: list[bytes]) -> tuple[list[Any], dict[str, Any]]:
     head = items.COMMON_MAGIC.to_bytes(4, "little") + FILES[stem].magic.to_bytes(4, "little")
     data = head + b"".join(len(item).to_bytes(4, "little") + item for item in made)
     events = [*file.feed(memoryview(data)), *file.end()]
-    left = vars(state) | {what: sorted(zip(*both, strict=True)) for what, both in state.inodes.items()}
-    return list(_plain(events)), {name: value for name, value in left.items() if name != "inodes"}
+    return list(_plain(events)), vars(state) | {"inet": sorted(zip(*state.inet, strict=True))}
 
 
 def _plain(events: list[Event]) -> Iterator[Any]:
     for event in events:
-        if isinstance(event, Objects | Edges | Note):
+        if isinstance(event, Alias):
+            yield "Alias", event.kind, event.layer, sorted(zip(event.keys, event.ordinals, strict=True))
+        elif isinstance(event, Objects | Edges | Note):
             yield type(event).__name__, [list(v) if hasattr(v, "typecode") else v for v in event]
 
 

@@ -18,7 +18,7 @@ from objref.dialects.criu.parsing import Parser, parse_all, parser
 from objref.dialects.criu.refs import EXTRACT
 from objref.dialects.criu.rules import follow_columns
 from objref.dialects.criu.state import LayerState, Outbox
-from objref.dialects.events import Edges, Event, Note, Objects
+from objref.dialects.events import Event, Note, Objects
 from objref.limits import Limits
 
 if TYPE_CHECKING:
@@ -169,8 +169,7 @@ class ImageFile(File):
         if self.spec.kind in REMEMBERED:
             self._state.keys.setdefault(self.spec.kind, set()).update(keys)
         yield Objects(KIND[self.spec.kind], self.member.layer, keys, starts, lengths)
-        if outbox.sources:
-            yield Edges(self.member.layer, *outbox.columns())
+        yield from outbox.events(self.member.layer)
 
     def _sorted(self, buffer: bytes, starts: array[int], lengths: array[int]) -> tuple[list[Alike], Sequence[int]]:
         """Items that are followed in columns, and the places of those that protobuf parses."""

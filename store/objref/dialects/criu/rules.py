@@ -46,7 +46,7 @@ class Refer(NamedTuple):
 
 
 class Keep(NamedTuple):
-    """The end of the stream asks for what this field says: "pipes", or with the ordinal "unix", "inet"."""
+    """What this field says is asked for later: "pipes", or with the ordinal "unix", "inet"."""
 
     what: str
     field: str

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from objref.dialects.criu.kinds import KIND, ROLE
+from objref.dialects.events import Alias, Edges, Event
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -36,8 +38,8 @@ class LayerState:
         self.epoll_fds: dict[int, set[int]] = {}
         """files_id -> file ids of the epolls in the table"""
         self.pipes: set[int] = set()
-        self.inodes = {"unix": (array("Q"), array("I")), "inet": (array("Q"), array("I"))}
-        """Of sockets, (inode numbers, ordinals)."""
+        self.inet = array("Q"), array("I")
+        """(inode numbers, ordinals)"""
         self.locks: list[tuple[int, int, int]] = []
         self.mounts: list[tuple[int, int, int, int]] = []
         """(ordinal, mnt_id, parent, device)"""
@@ -51,7 +53,7 @@ class LayerState:
 class Outbox:
     """References of the objects of one batch, as columns. Mutable; `source` is the ordinal they come from."""
 
-    __slots__ = ("keys", "kinds", "number", "roles", "source", "sources", "state")
+    __slots__ = ("keys", "kinds", "number", "roles", "source", "sources", "state", "unix")
 
     def __init__(self, state: LayerState, number: int = 0) -> None:
         """`number`: that in the name of the file."""
@@ -60,6 +62,8 @@ class Outbox:
         self.number = number
         self.sources, self.roles = array("I"), array("B")
         self.kinds, self.keys = array("H"), array("Q")
+        self.unix = array("Q"), array("I")
+        """(inode numbers, ordinals) of sockets, by which they are found, too."""
 
     def refer(self, role: str, kind: int, key: int) -> None:
         """One reference from the current object."""
@@ -69,11 +73,11 @@ class Outbox:
         self.keys.append(key)
 
     def keep(self, what: str, number: int) -> None:
-        """What the end of the stream asks for: a "pipes" id; of the current object, a "unix" or "inet" inode."""
+        """What is asked for later: a "pipes" id; of the current object, a "unix" or "inet" inode."""
         if what == "pipes":
             self.state.pipes.add(number)
             return
-        numbers, ordinals = self.state.inodes[what]
+        numbers, ordinals = self.unix if what == "unix" else self.state.inet
         numbers.append(number)
         ordinals.append(self.source)
 
@@ -94,9 +98,16 @@ class Outbox:
         if what == "pipes":
             self.state.pipes.update(values.tolist())
             return
-        numbers, ordinals = self.state.inodes[what]
+        numbers, ordinals = self.unix if what == "unix" else self.state.inet
         numbers.frombytes(np.asarray(values, np.uint64).tobytes())
         ordinals.frombytes(np.asarray(sources, np.uint32).tobytes())
+
+    def events(self, layer: int) -> Iterator[Event]:
+        """All of it; it refers from objects of this layer into the same one."""
+        if self.sources:
+            yield Edges(layer, *self.columns())
+        if self.unix[0]:
+            yield Alias(KIND["unix"], layer, *self.unix)
 
     def columns(self) -> tuple[array[int], array[int], array[int], array[int]]:
         """(sources, roles, kinds, keys) in the order of the sources."""
