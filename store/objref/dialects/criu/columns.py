@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.descriptor import FieldDescriptor
 
-from objref.dialects.criu.shape import LITERAL_MAX, Shape, Step
+from objref.dialects.criu.shape import LITERAL_MAX, WORD, Shape, Step
 
 __all__ = ["FEW", "I64", "Columns", "Text", "follow"]
 
@@ -23,7 +23,6 @@ U64: TypeAlias = npt.NDArray[np.uint64]
 
 FEW = 64
 """Below this many messages the calls of numpy cost more than protobuf does."""
-WORD = 8
 VARINT_MAX = 10
 PAD = bytes(LITERAL_MAX + VARINT_MAX + WORD)
 STOP, ONE = 0x8080808080808080, np.uint64(1)
@@ -103,9 +102,13 @@ class _Cursors:
         self._open = [ends[left] for ends in self._open]
         self.values = {path: values[left] for path, values in self.values.items()}
 
-    def nothing(self, step: Step) -> None:
-        """A literal."""
-        _, good = self._literal(step)
+    def same(self, step: Step) -> None:
+        """A literal, and small numbers in it."""
+        words = self._text.at(self.at)
+        mask, literal = (np.uint64(int.from_bytes(data, "little")) for data in (step.mask, step.literal))
+        good = words & mask == literal
+        for place, path, kind in step.reads:
+            self.values[path] = DECODE[kind](words >> np.uint64(8 * place) & np.uint64(0x7F))
         self.at += len(step.literal)
         self.keep(good & (self.at <= self.ends))
 
@@ -213,5 +216,5 @@ STEPS: dict[str, Callable[[_Cursors, Step], None]] = {
     "text": _Cursors.text,
     "open": _Cursors.open,
     "close": _Cursors.close,
-    "nothing": _Cursors.nothing,
+    "same": _Cursors.same,
 }

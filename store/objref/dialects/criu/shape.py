@@ -16,10 +16,12 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from objref.dialects.criu.wire import FIXED, LENGTH_DELIMITED, VARINT, Field, fields
 
-__all__ = ["INTEGERS", "LITERAL_MAX", "Shape", "Step", "shape_of"]
+__all__ = ["INTEGERS", "LITERAL_MAX", "WORD", "Shape", "Step", "shape_of"]
 
 LITERAL_MAX = 5
 """Bytes of a literal: the longest tag there is. Of the 8 bytes read at once this leaves 3 for a length or number."""
+WORD = 8
+"""Bytes that are read at once."""
 JOINED_MAX = 3
 """Up to so many bytes a tag joins the field before it."""
 STEPS_MAX = 96
@@ -32,19 +34,23 @@ INTEGERS = frozenset([
 """Types of fields that can be read from columns."""
 TEXTS = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 
-Action = Literal["number", "skip", "text", "open", "close", "nothing"]
+Action = Literal["number", "skip", "text", "open", "close", "same"]
+Read = tuple[int, str, int]
+"""A number of one byte: its place in the literal, the path of the field, its type."""
 
 
 class Step(NamedTuple):
     """`literal` stands there; then comes a number, `size` bytes to skip, a length and so many bytes ("text"), a length
-    and a message ("open"), or nothing. "close": that message ends. `field`: the path of a number that is asked for."""
+    and a message ("open"). "close": that message ends. `field`: the path of a number that is asked for, `type` its
+    type. "same": nothing comes after the literal, of which only the bits of `mask` count, and `reads` are read."""
 
     literal: bytes
     action: Action
     size: int = 0
     field: str = ""
     type: int = 0
-    """That of the field asked for."""
+    mask: bytes = b""
+    reads: tuple[Read, ...] = ()
 
 
 class Shape:
@@ -131,12 +137,40 @@ class _Draft:
         if known is None or known.type in TEXTS:
             self._add(field, "text")
         elif known.message_type is not None:
+            if self._small(field, known.message_type, f"{prefix}{known.name}."):
+                return
             self._add(field, "open")
             self.walk(known.message_type, field.content, field.end, f"{prefix}{known.name}.")
             self._flush()
             self._steps.append(Step(b"", "close"))
         else:
             raise _NoShapeError  # packed numbers
+
+    def _small(self, around: Field, descriptor: Descriptor, prefix: str) -> bool:
+        """A message of numbers that take one byte each, such as the owner of nearly all files: looked at as a whole.
+        Those with larger numbers have a shape of their own."""
+        inner = list(fields(self._item, around.content, around.end))
+        if any(field.wire != VARINT or field.end - field.tag != 2 for field in inner):
+            return False
+        data, self._literal = bytearray(self._literal + self._item[around.tag : around.end]), b""
+        mask, reads = bytearray(b"\xff" * len(data)), []
+        for field in inner:
+            at, known = len(data) - (around.end - field.value), descriptor.fields_by_number.get(field.number)
+            if known is not None and known.type == FieldDescriptor.TYPE_ENUM:
+                continue
+            data[at], mask[at] = 0, 0x80
+            if known is not None and prefix + known.name in self._asked:
+                if known.type not in INTEGERS:
+                    raise _NoShapeError
+                reads.append((at, prefix + known.name, known.type))
+        self._same(bytes(data), bytes(mask), reads)
+        return True
+
+    def _same(self, data: bytes, mask: bytes, reads: list[Read]) -> None:
+        for at in range(0, len(data), WORD):
+            here = tuple((i - at, path, kind) for i, path, kind in reads if at <= i < at + WORD)
+            stop = at + WORD
+            self._steps.append(Step(data[at:stop], "same", mask=mask[at:stop], reads=here))
 
     def _refuse_asked(self, known: FieldDescriptor | None, prefix: str) -> None:
         if known is not None and prefix + known.name in self._asked:
@@ -151,12 +185,11 @@ class _Draft:
         if len(self._literal) + len(data) > JOINED_MAX:
             self._flush()
         if len(data) > LITERAL_MAX:
-            for at in range(0, len(data), LITERAL_MAX):
-                self._steps.append(Step(data[at : at + LITERAL_MAX], "nothing"))
+            self._same(data, b"\xff" * len(data), [])
             data = b""
         self._literal += data
 
     def _flush(self) -> None:
         if self._literal:
-            self._steps.append(Step(self._literal, "nothing"))
+            self._same(self._literal, b"\xff" * len(self._literal), [])
             self._literal = b""
