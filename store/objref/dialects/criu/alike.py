@@ -20,7 +20,9 @@ from objref.dialects.criu.shape import Shape, shape_of
 __all__ = ["Alike", "Shapes"]
 
 LEARN = 4
-"""Items that a batch may learn from. One without company costs as much as some dozen that are parsed."""
+"""Items that a batch may learn from; one after a batch in which that did not pay."""
+PAYS = 16
+"""Following one item some way costs up to a tenth of parsing it: a shape pays that one in so many items have."""
 SAMPLE_MAX = 1 << 13
 """Bytes of an item that is learned from: a path of 4 KiB fits in."""
 KNOWN_MAX = 16
@@ -49,17 +51,21 @@ class Shapes:
         self._name = name
         self._path = path
         self._known: list[Known] = []
+        self._turns = LEARN
 
     def sort(self, buffer: bytes, starts: array[int], lengths: array[int]) -> tuple[list[Alike], I64]:
         """Items in columns, and the places of those that are in none."""
         batch = _Batch(buffer, starts, lengths)
-        for known in self._known:
-            batch.take(known)
-        for turn in range(LEARN):
+        paid = [known for known in self._known if batch.take(known)]
+        tried = 0
+        for turn in range(self._turns):
             item = batch.sample(turn)
-            if item and (learned := self._learn(item)) is not None:
-                batch.take(learned)
-        self._remember(batch.found)
+            tried += bool(item)
+            if item and (learned := self._learn(item)) is not None and batch.take(learned):
+                paid.append(learned)
+                tried = 0
+        self._turns = 1 if tried else LEARN
+        self._remember(paid, batch.found)
         return batch.found, batch.left
 
     def _learn(self, item: bytes) -> Known | None:
@@ -75,11 +81,10 @@ class Shapes:
         shape = shape_of(message, item, asked)
         return Known(shape, prefix, rules) if shape is not None else None
 
-    def _remember(self, found: list[Alike]) -> None:
-        """Those that were found, the commonest first, and after them those that were not."""
-        now = [alike.known for alike in sorted(found, key=lambda alike: -len(alike.columns.rows))]
-        seen = {id(known) for known in now}
-        self._known = [*now, *(known for known in self._known if id(known) not in seen)][:KNOWN_MAX]
+    def _remember(self, paid: list[Known], found: list[Alike]) -> None:
+        """Those that paid, the commonest first. The others are learned again when there are more of them."""
+        rows = {id(alike.known): len(alike.columns.rows) for alike in found}
+        self._known = sorted(paid, key=lambda known: -rows[id(known)])[:KNOWN_MAX]
 
 
 class _Batch:
@@ -94,15 +99,18 @@ class _Batch:
         self._starts = np.asarray(starts).astype(np.int64)
         self._ends = self._starts + np.asarray(lengths).astype(np.int64)
 
-    def take(self, known: Known) -> None:
-        """Put the items of this shape into columns."""
-        if len(self.left) < FEW:
-            return
+    def take(self, known: Known) -> bool:
+        """Put the items of this shape into columns; was it worth it?"""
+        tried = len(self.left)
+        if tried < FEW:
+            return False
         columns = follow(known.shape, self._text, self.left, self._starts, self._ends)
-        if columns is not None:
-            self.found.append(Alike(columns, known))
-            self._taken[columns.rows] = True
-            self.left = np.flatnonzero(~self._taken)
+        if columns is None:
+            return False
+        self.found.append(Alike(columns, known))
+        self._taken[columns.rows] = True
+        self.left = np.flatnonzero(~self._taken)
+        return len(columns.rows) * PAYS >= tried
 
     def sample(self, turn: int) -> bytes:
         """An item to learn from, or none."""

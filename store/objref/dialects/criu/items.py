@@ -189,7 +189,7 @@ class ImageFile(File):
         for place, message in good:
             keys[place] = key_of(message, base + place)  # keys that count places count bad ones, too
             if extract is not None:
-                outbox.source = first + place - (bisect_left(bad, place) if bad else 0)
+                outbox.source = first + place - bisect_left(bad, place) if bad else first + place
                 extract(message, outbox)
 
     def _put_columns(self, some: Alike, bad: array[int], keys: array[int], outbox: Outbox) -> None:

@@ -17,7 +17,8 @@ __all__ = ["FILE", "FILE_FIELDS", "FILE_KINDS", "OPEN_FILES", "REG", "RULES"]
 FILE = KIND["file"]
 FILE_KINDS = {number: KIND[name] for number, name in LEGACY_FILE_KINDS.items()}
 """fd_types -> the kind that a reference to such a file names until it is known whether there is a files.img."""
-REG = FILE_KINDS[1]
+REG_TYPE = 1
+REG = FILE_KINDS[REG_TYPE]
 
 # -- rules --------------------------------------------------------------------------------------------------
 
@@ -143,7 +144,13 @@ FILE_FIELDS: dict[int, FileField] = {
 
 
 def _file(m: Message, out: Outbox) -> None:
-    field = FILE_FIELDS.get(m.type)
+    """Hot path where no shape is found: most files are regular, and what RULES ask about is not there."""
+    kind = m.type
+    if kind == REG_TYPE:
+        reg = m.reg
+        if reg.mnt_id <= 0 and not reg.fown.pid:
+            return
+    field = FILE_FIELDS.get(kind)
     if field is not None:
         field.extract(getattr(m, field.name), out)
 
