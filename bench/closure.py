@@ -27,13 +27,14 @@ from reporting import Run, Scale, Table, Target
 
 import objref
 from objref import graph
+from objref.collector import Collector
 from objref.container.options import Options
 from objref.container.output import Output
 from objref.container.writer import ContainerWriter
 from objref.dialects import events as ev
-from objref.importer import _Collector
 from objref.limits import DEFAULT
 from objref_index import FORM_BYTES, FORM_DECIMAL
+from objref_index.build import Columns
 
 Ordinals = npt.NDArray[np.int64]
 ISLAND = 100
@@ -101,7 +102,7 @@ def write_image(path: Path, count: int, sources: Ordinals, targets: Ordinals) ->
     with Output(path) as output:
         writer = ContainerWriter(output, Options())
         try:
-            collector = _Collector(writer, Nodes(), DEFAULT)  # type: ignore[arg-type]
+            collector = Collector(writer, Nodes(), DEFAULT, Columns())  # type: ignore[arg-type]
             nothing = np.zeros(count, np.uint64)
             collector._columns.add(0, np.arange(count, dtype=np.uint64), nothing, nothing + np.uint64(1 << 48))
             kinds, keys = np.ones(len(sources), np.uint16), targets.astype(np.uint64)

@@ -7,11 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import measuring
 
@@ -59,6 +59,21 @@ class Contest:
             command, stdin = [sys.executable, "-c", CHILD, arguments], tar.stdout if tar else None
             done = subprocess.run(command, check=True, stdin=stdin, stdout=subprocess.PIPE, env=measuring.environment())
         self.last[name] = Import(*json.loads(done.stdout))
+        return self.last[name].seconds
+
+    def load_made(self, name: str, write: Callable[[BinaryIO], None], **options: Any) -> float:
+        """Seconds to import the tar that is written to a pipe meanwhile."""
+        command = [sys.executable, "-c", CHILD, json.dumps(["-", str(self.target), options])]
+        with (
+            self._counted(name),
+            subprocess.Popen(command, stdin=-1, stdout=-1, env=measuring.environment()) as child,
+        ):
+            assert child.stdin is not None
+            assert child.stdout is not None
+            with child.stdin as pipe:
+                write(pipe)
+            printed = child.stdout.read()
+        self.last[name] = Import(*json.loads(printed))
         return self.last[name].seconds
 
     def run(self, name: str, command: Sequence[str], source: Path | None = None) -> float:

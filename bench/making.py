@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import random
 import re
+import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from struct import Struct
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +30,13 @@ __all__ = [
     "socket_messages",
     "sparse_messages",
     "tree_image",
+    "write_memory_tar",
 ]
 
 SEED = 2009
 COMMON_MAGIC, INVENTORY, FILES, FDINFO, PAGEMAP = 0x54564319, 0x58313116, 0x56303138, 0x56213732, 0x56084025
 LENGTH, MAGICS = Struct("<I"), Struct("<II")
+INVENTORY_IMAGE = MAGICS.pack(COMMON_MAGIC, INVENTORY) + LENGTH.pack(6) + b"\x08\x02\x10\x01\x20\x01"
 PAGE = 4096
 BATCH = 256
 MEMORY = 0x7F0000000000
@@ -147,8 +150,7 @@ def _made(folder: Path, write: Callable[[Path], None]) -> Path:
 
 
 def _write_inventory(folder: Path) -> None:
-    message = b"\x08\x02\x10\x01\x20\x01"
-    (folder / "inventory.img").write_bytes(MAGICS.pack(COMMON_MAGIC, INVENTORY) + LENGTH.pack(len(message)) + message)
+    (folder / "inventory.img").write_bytes(INVENTORY_IMAGE)
 
 
 # -- memory -------------------------------------------------------------------------------------------------
@@ -209,10 +211,31 @@ def memory_image(folder: Path, megabytes: int) -> Path:
     return _made(folder / f"memory-{megabytes}", partial(_write_memory, megabytes << 8))
 
 
-def _write_memory(count: int, folder: Path) -> None:
+def write_memory_tar(megabytes: int, out: BinaryIO) -> None:
+    """The same image as a tar, into a pipe: nothing of it lies on a disk, however large it is."""
+    small = {"inventory.img": INVENTORY_IMAGE, "pagemap-1.img": _pagemap(megabytes << 8)}
+    for name, content in small.items():
+        out.write(_tar_header(name, len(content)) + content + bytes(-len(content) % 512))
+    out.write(_tar_header("pages-1.img", megabytes << 20))
+    for batch in pages(megabytes << 8):
+        out.write(batch)
+    out.write(bytes(1024))
+
+
+def _tar_header(name: str, size: int) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def _pagemap(count: int) -> bytes:
     head, entry = b"\x08\x01", b"\x08" + varint(MEMORY) + b"\x10" + varint(count) + b"\x20\x04"
     items = b"".join(LENGTH.pack(len(item)) + item for item in (head, entry))
-    (folder / "pagemap-1.img").write_bytes(MAGICS.pack(COMMON_MAGIC, PAGEMAP) + items)
+    return MAGICS.pack(COMMON_MAGIC, PAGEMAP) + items
+
+
+def _write_memory(count: int, folder: Path) -> None:
+    (folder / "pagemap-1.img").write_bytes(_pagemap(count))
     with open(folder / "pages-1.img", "wb") as out:
         for batch in pages(count):
             out.write(batch)

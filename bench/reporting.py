@@ -177,6 +177,9 @@ def _parse(doc: str, argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="smaller data, fewer rounds: to see that it works")
     parser.add_argument("--objects", metavar="N,…", help="numbers of objects, such as 10k,1M")
     parser.add_argument("--megabytes", type=int, metavar="N", help="MiB of memory pages")
+    parser.add_argument(
+        "--gigabytes", dest="megabytes", type=lambda n: int(n) << 10, metavar="N", help="GiB of them instead"
+    )
     parser.add_argument("--rounds", type=int, metavar="N")
     parser.add_argument("--json", metavar="FILE", help="write all values there")
     parser.add_argument("--plot", metavar="FILE", help="draw them: .svg or .png; needs matplotlib")

@@ -28,11 +28,12 @@ from objref.container import writer as container_writer
 from objref.container.output import Output
 from objref.container.reader import Container
 from objref.container.source import BytesSource
+from objref.collector import Collector
 from objref.container.writer import ContainerWriter, Options
 from objref.dialects import events as ev
-from objref.importer import _Collector
 from objref.limits import DEFAULT
 from objref_index import FORM_BYTES, FORM_DECIMAL, FORM_HEX, FORM_PAIR
+from objref_index.build import Columns
 
 SAMPLE = Path(__file__).resolve().parent / "images" / "tree.tar.zst"
 """A real dump as an archive."""
@@ -126,7 +127,7 @@ def write_events(
     with Output(path, replace=replace) as output:
         writer = ContainerWriter(output, options)
         try:
-            collector = _Collector(writer, dialect or Small(), DEFAULT)
+            collector = Collector(writer, dialect or Small(), DEFAULT, Columns())
             for event in events:
                 collector.take([event])
                 writer.end_batch()

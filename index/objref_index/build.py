@@ -19,7 +19,7 @@ from objref_index.build_keys import build_byte_keys, build_int_keys
 from objref_index.keys import KeyShape
 from objref_index.references import DANGLING_BIT
 
-__all__ = ["RESOLVED", "Alias", "Columns", "Index", "SpaceTables"]
+__all__ = ["RESOLVED", "Columns", "Index", "SpaceTables", "alias_space", "ordinals_of", "resolve"]
 
 U64 = npt.NDArray[np.uint64]
 U32 = npt.NDArray[np.uint32]
@@ -38,15 +38,6 @@ class SpaceTables(NamedTuple):
     alias: bool
     shape: KeyShape
     tables: dict[str, AnyArray]
-
-
-class Alias(NamedTuple):
-    """A second key for objects: key `keys[i]` in space (layer, kind) names object `ordinals[i]`."""
-
-    kind: int
-    layer: int
-    keys: U64
-    ordinals: U32
 
 
 class Index(NamedTuple):
@@ -76,7 +67,8 @@ class Columns:
         self.target_key = Growing("Q")
         self.extents = Growing("Q")
         self.names: dict[int, list[bytes]] = {}
-        self.aliases: list[Alias] = []
+        self.aliases: dict[tuple[int, int], tuple[Growing, Growing]] = {}
+        """(kind, layer) -> (keys, ordinals): further keys of objects, in a space of their own."""
 
     @property
     def objects(self) -> int:
@@ -101,13 +93,21 @@ class Columns:
         self.target_key.extend(key)
         self.target_layer.spread(layer, self.source.count - before)
 
+    def alias(self, kind: int, layer: int, keys: Any, ordinals: Any) -> None:
+        """Append further keys of objects, in space (layer, kind): keys[i] names object ordinals[i]."""
+        pair = self.aliases.setdefault((kind, layer), (Growing("Q"), Growing("I")))
+        pair[0].extend(keys)
+        pair[1].extend(ordinals)
+
     def relayer(self, mapping: list[int]) -> None:
         """Replace the provisional layer numbers: layer i becomes mapping[i]."""
         table = np.asarray(mapping, "<u2")
         for column in (self.layer, self.target_layer):
             values = column.take()
             values[:] = table[values]
-        self.aliases = [alias._replace(layer=mapping[alias.layer]) for alias in self.aliases]
+        aliases, self.aliases = self.aliases, {}
+        for (kind, layer), (keys, ordinals) in aliases.items():
+            self.alias(kind, mapping[layer], keys.release(), ordinals.release())
 
     def retarget(self, layer: int, kinds: tuple[int, ...], to: int) -> None:
         """References in a layer to any of these kinds mean kind `to`."""
@@ -153,16 +153,14 @@ class Columns:
             yield SpaceTables(space_kind, space_layer, False, shape, tables)
 
     def _alias_spaces(self) -> Iterator[SpaceTables]:
-        aliases, self.aliases = self.aliases, []
-        for alias in aliases:
-            order = np.argsort(alias.ordinals, kind="stable")
-            shape, tables = build_int_keys(alias.keys[order], alias.ordinals[order])
-            yield SpaceTables(alias.kind, alias.layer, True, shape, tables)
+        aliases, self.aliases = self.aliases, {}
+        for (kind, layer), (keys, ordinals) in sorted(aliases.items(), key=lambda item: item[0][::-1]):
+            yield alias_space(kind, layer, keys.release(), ordinals.release())
 
     def _references(self, objects: int, spaces: list[SpaceTables]) -> dict[str, AnyArray]:
         columns = (self.source, self.role, self.target_layer, self.target_kind, self.target_key)
         source, role, layer, kind, key = _by_first(columns)
-        target = _resolve(layer, kind, key, spaces)
+        target = resolve(layer, kind, key, spaces)
         lost, live = (np.flatnonzero(mask).astype("<u4") for mask in (target < 0, target >= 0))
         dangling = _dangling(lost, layer, kind, key)
         del layer, kind, key
@@ -178,6 +176,14 @@ class Columns:
         }
         tables["targets"][lost] = DANGLING_BIT + np.arange(len(lost), dtype="u4")
         return tables
+
+
+def alias_space(kind: int, layer: int, keys: U64, ordinals: U32) -> SpaceTables:
+    """The space of further keys."""
+    if not np.all(ordinals[1:] >= ordinals[:-1]):
+        order = np.argsort(ordinals, kind="stable")
+        keys, ordinals = keys[order], ordinals[order]
+    return SpaceTables(kind, layer, True, *build_int_keys(keys, ordinals))
 
 
 def _by_first(columns: tuple[Growing, ...]) -> list[AnyArray]:
@@ -236,7 +242,7 @@ def _count(kind: AnyArray, what: AnyArray) -> dict[int, tuple[int, int]]:
     return {k: (int(objects[k]), int(sizes[k])) for k in np.flatnonzero(objects).tolist()}
 
 
-def _resolve(layer: AnyArray, kind: AnyArray, key: U64, spaces: list[SpaceTables]) -> npt.NDArray[np.int32]:
+def resolve(layer: AnyArray, kind: AnyArray, key: U64, spaces: list[SpaceTables]) -> npt.NDArray[np.int32]:
     """Ordinal of each named target, -1 where there is none. (Ordinals are below 2^31.)"""
     known = {(s.layer, s.kind): s for s in spaces}
     target = np.full(len(key), -1, np.int32)
@@ -244,7 +250,7 @@ def _resolve(layer: AnyArray, kind: AnyArray, key: U64, spaces: list[SpaceTables
     if resolved.any():
         target[resolved] = key[resolved]
         if (rest := ~resolved).any():
-            target[rest] = _resolve(layer[rest], kind[rest], key[rest], spaces)
+            target[rest] = resolve(layer[rest], kind[rest], key[rest], spaces)
         return target
     for (space_layer, space_kind), members in _groups(layer, kind):
         space = known.get((space_layer, space_kind))

@@ -23,9 +23,12 @@ KEYS_PER_BUCKET_LOG2 = 2
 def build_int_keys(keys: U64, ordinals: U32) -> tuple[KeyShape, dict[str, AnyArray]]:
     """Key table for u64 keys, given in the order of their (ascending) ordinals."""
     tables, first = _place_tables(ordinals)
-    order = np.argsort(keys, kind="stable")
-    sorted_keys = np.asarray(keys, "<u8")[order]
-    _order_tables(order, tables)
+    sorted_keys = np.asarray(keys, "<u8")
+    if not np.all(keys[1:] >= keys[:-1]):
+        order = np.argsort(keys, kind="stable")
+        sorted_keys = sorted_keys[order]
+        _order_tables(order, tables)
+        del order
     n, base = len(keys), int(sorted_keys[0]) if len(keys) else 0
     steps = sorted_keys[1:] != sorted_keys[:-1]
     distinct = int(np.count_nonzero(steps)) + (1 if n else 0)

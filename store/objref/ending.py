@@ -10,14 +10,15 @@ from objref.container import format as f
 from objref.container.writer import ContainerWriter, TableData
 from objref.dialects.events import Kind, Note, Role
 from objref_index import FORM_BYTES
-from objref_index.build import Columns, Index
+from objref_index.build import Index
+from objref_index.large import AnyColumns, Stored
 
 __all__ = ["build_index", "claims_of", "write_end", "written_by"]
 
 SEPARATORS = (",", ":")
 
 
-def build_index(writer: ContainerWriter, columns: Columns, kinds: Sequence[Kind]) -> Index:
+def build_index(writer: ContainerWriter, columns: AnyColumns, kinds: Sequence[Kind]) -> Index:
     """The tables of all objects. The columns are empty afterwards."""
     byte_kinds = frozenset(i for i, kind in enumerate(kinds) if kind.form == FORM_BYTES)
     return writer.settle(columns.build(byte_kinds))
@@ -86,8 +87,10 @@ def _tables(index: Index, meta: dict[str, Any], notes: Sequence[Note]) -> list[T
     return tables
 
 
-def _view(table: Any) -> memoryview:
+def _view(table: Any) -> memoryview | Stored:
     """The bytes of a table, little-endian whatever the machine."""
+    if isinstance(table, Stored):
+        return table
     little = table.astype(table.dtype.newbyteorder("<"), copy=False)
     return memoryview(little).cast("B")
 

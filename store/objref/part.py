@@ -52,14 +52,15 @@ def plan_part(image: Image, request: Request) -> Plan:
 
 def write_part(image: Image, plan: Plan, dest: str | os.PathLike[str], *, replace: bool) -> int:
     """Write what was planned, as an .objref file. Returns the bytes of the objects."""
+    from objref.collector import Collector
     from objref.container.output import Output
     from objref.container.writer import ContainerWriter
-    from objref.importer import _Collector
+    from objref_index.build import Columns
 
     with Output(dest, replace=replace) as output:
         writer = ContainerWriter(output)
         try:
-            collector = _Collector(writer, image.dialect, image.container.limits)
+            collector = Collector(writer, image.dialect, image.container.limits, Columns())
             for event in _events(image, plan):
                 collector.take([event])
                 writer.end_batch()

@@ -146,3 +146,34 @@ def test_a_strand_that_is_called_braid(tmp_path: Path) -> None:
     assert b"".join(Container(BytesSource(path.read_bytes())).stream()) == b"braidpage-tablepage-databraid" + bytes(
         4096
     )
+
+
+def test_an_index_that_outgrew_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same file, whether its columns were kept in memory or in a file beside it."""
+    from functools import partial
+
+    from objref import importer
+    from objref_index.large import LargeColumns, columns
+
+    objref.import_image(SAMPLE, tmp_path / "small")
+    monkeypatch.setattr(columns, "LOOK", 1)
+    monkeypatch.setattr(importer, "LargeColumns", partial(LargeColumns, room=0))
+    objref.import_image(SAMPLE, tmp_path / "large")
+    assert (tmp_path / "large").read_bytes() == (tmp_path / "small").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "small"]
+
+
+def test_no_room_for_an_index_that_outgrew_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says where the temporary file is; nothing is left."""
+    import tempfile
+    from functools import partial
+
+    from objref import importer
+    from objref_index.large import LargeColumns, columns
+
+    monkeypatch.setattr(columns, "LOOK", 1)
+    monkeypatch.setattr(importer, "LargeColumns", partial(LargeColumns, room=0))
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: open("/dev/full", "r+b", buffering=0))  # noqa: SIM115
+    with pytest.raises(objref.SourceError, match=f"^{tmp_path}: .*temporary file.*No space left on device"):
+        objref.import_image(SAMPLE, tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []

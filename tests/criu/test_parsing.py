@@ -57,7 +57,7 @@ def alone(items: list[bytes]) -> tuple[list[tuple[int, bytes]], list[tuple[int, 
 def together(items: list[bytes]) -> tuple[list[tuple[int, bytes]], list[tuple[int, str]]]:
     """What `parse_all` says."""
     good, bad = [], []
-    for some, errors in parsing.parse_all(NAME, *columns(items)):
+    for some, errors in parsing.parse_all(NAME, *columns(items), range(len(items))):
         good += [(i, message.SerializePartialToString()) for i, message in some]
         bad += errors
     return good, bad

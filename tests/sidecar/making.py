@@ -16,13 +16,14 @@ from dobriyan.making import realistic
 from linux_cr.making import stream as linux_cr_stream
 from samples import Small
 
+from objref.collector import Collector
 from objref.container.output import Output
 from objref.dialects import events as ev
-from objref.importer import _Collector
 from objref.limits import DEFAULT
 from objref.sidecar.opening import beside
 from objref.sidecar.writer import SidecarWriter
 from openvz.making import scene as openvz_scene
+from objref_index.build import Columns
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 ASIDE = ("meta", "groups")
@@ -40,7 +41,7 @@ def write_beside(path: Path, events: Sequence[ev.Event], *, replace: bool = Fals
     with Output(beside(path), replace=replace) as output:
         writer = SidecarWriter(output, path.stat().st_size)
         try:
-            collector = _Collector(writer, Small(), DEFAULT)  # type: ignore[arg-type]
+            collector = Collector(writer, Small(), DEFAULT, Columns())  # type: ignore[arg-type]
             for event in events:
                 collector.take([event])
                 writer.end_batch()

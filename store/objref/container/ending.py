@@ -1,6 +1,6 @@
 """What is written at the end of a container: tables, their stripes, and the entries of the directory."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from xxhash import xxh3_64_intdigest as xxh3
 from zstandard import ZstdCompressor
@@ -15,6 +15,15 @@ __all__ = ["TableData", "piece_entries", "section_entry", "space_entry", "write_
 
 SMALL_TABLE = 256 << 10
 PACKED_MAX = 64 << 20
+WRITTEN = 1 << 20
+"""Bytes of a table that are read and written at once."""
+
+
+class Bytes(Protocol):
+    """The bytes of a table: in memory, or read as they are asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes | memoryview: ...
 
 
 class TableData(NamedTuple):
@@ -22,7 +31,7 @@ class TableData(NamedTuple):
 
     name: str
     owner: int
-    data: bytes | memoryview
+    data: Bytes
 
 
 def section_entry(s: GrowingSection) -> bytes:
@@ -45,10 +54,10 @@ def piece_entries(pieces: list[f.Piece], groups: list[int]) -> list[bytes]:
 def write_table(output: Sink, table: TableData, level: int, planes: bool = False) -> bytes:
     """Write a table: a small one compressed, a long one with a check for each stripe; with `planes`, each of these
     packed. Returns its entry."""
-    data = memoryview(table.data).cast("B")
+    data = table.data
     what, length = f.TABLE_IDS[table.name], len(data)
     if length <= SMALL_TABLE:
-        packed = ZstdCompressor(level=level).compress(data)
+        packed = ZstdCompressor(level=level).compress(data[:])
         if len(packed) < length:
             offset = output.position
             output.write(packed)
@@ -59,8 +68,9 @@ def write_table(output: Sink, table: TableData, level: int, planes: bool = False
         return _write_planes(output, table, data, level)
     output.align(f.TABLE_ALIGN)
     offset = output.position
-    output.write(data)
-    check = _write_stripes(output, data) if length > f.STRIPE else xxh3(data)
+    for at in range(0, length, WRITTEN):
+        output.write(data[at : at + WRITTEN])
+    check = _write_stripes(output, data) if length > f.STRIPE else xxh3(data[:])
     return f.TABLE_ENTRY.pack(what, table.owner, f.RAW, f.STRIPE_LOG2, 0, offset, length, length, check, 0)
 
 
@@ -75,7 +85,7 @@ def write_directory(output: Sink, arrays: dict[int, list[bytes]], packed: bool, 
     return directory, codec
 
 
-def _write_planes(output: Sink, table: TableData, data: memoryview, level: int) -> bytes:
+def _write_planes(output: Sink, table: TableData, data: Bytes, level: int) -> bytes:
     compressor, width = ZstdCompressor(level=level), f.WORD_BYTES[f.TABLE_WORDS[table.name]]
     offset, ends, checks = output.position, b"", b""
     for at in range(0, len(data), f.STRIPE):
@@ -94,7 +104,7 @@ def _write_planes(output: Sink, table: TableData, data: memoryview, level: int) 
     )  # fmt: skip
 
 
-def _write_stripes(output: Sink, data: memoryview) -> int:
+def _write_stripes(output: Sink, data: Bytes) -> int:
     output.align(8)
     checks = b"".join(f.CHECK.pack(xxh3(data[at : at + f.STRIPE])) for at in range(0, len(data), f.STRIPE))
     output.write(checks)

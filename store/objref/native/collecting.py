@@ -9,18 +9,20 @@ import numpy as np
 
 from objref.container.format import ADDRESS_MASK
 from objref.container.writer import ContainerWriter
+from objref.cuts import CUTS, partial_of, shortened
 from objref.dialects.events import CUT, Note
 from objref.ending import build_index, claims_of, write_end, written_by
 from objref.errors import IntegrityError
-from objref.importer import CUTS, Report, partial_of, shortened
 from objref.limits import Limits
 from objref.native import said as d
 from objref.native.decoding import Decoder
 from objref.native.lists import Lists
 from objref.native.placing import Placing
 from objref.native.schema import Schema
+from objref.report import Report
 from objref_index.arrays import Ints
-from objref_index.build import RESOLVED, Alias, Columns
+from objref_index.build import RESOLVED
+from objref_index.large import AnyColumns
 from objref_index.objects import LISTED, SPARSE
 
 __all__ = ["NativeCollector"]
@@ -31,7 +33,7 @@ MASK, SHIFT = np.uint64(ADDRESS_MASK), np.uint64(48)
 class NativeCollector:
     """Takes the bytes of a native stream and fills a writer with them. Mutable."""
 
-    def __init__(self, writer: ContainerWriter, limits: Limits) -> None:
+    def __init__(self, writer: ContainerWriter, limits: Limits, columns: AnyColumns) -> None:
         self._writer = writer
         self._limits = limits
         self._decoder = Decoder()
@@ -40,8 +42,7 @@ class NativeCollector:
         self._strands: list[d.Strand] = []
         self._sections: dict[int, int] = {}
         self._placing = Placing()
-        self._columns = Columns()
-        self._aliases: dict[tuple[int, int], list[d.Aliases]] = {}
+        self._columns = columns
         self._notes: list[Note] = []
         self._notes_left_out = 0
         self._proven: d.Mark | None = None
@@ -182,7 +183,7 @@ class NativeCollector:
         self._columns.refer(said.sources, said.roles, said.layers, said.kinds, said.keys)
 
     def _alias(self, said: d.Aliases) -> None:
-        self._aliases.setdefault((said.kind, said.layer), []).append(said)
+        self._columns.alias(said.kind, said.layer, said.keys, said.ordinals)
 
     # -- the end -------------------------------------------------------------------------------------------
 
@@ -191,9 +192,6 @@ class NativeCollector:
         whole = self._proven is not None and self._proven.end
         if not whole:
             self._forget_what_is_missing()
-        for (kind, layer), parts in self._aliases.items():
-            keys, ordinals = (np.concatenate([getattr(p, name) for p in parts]) for name in ("keys", "ordinals"))
-            self._columns.aliases.append(Alias(kind, layer, keys, ordinals))
         index = build_index(self._writer, self._columns, self._schema.kinds)
         if not whole:
             self._notes += claims_of(index, self._schema.kinds)

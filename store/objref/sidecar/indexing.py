@@ -11,11 +11,13 @@ from objref.archive.sources import Source, open_source
 from objref.container import format as f
 from objref.container.output import Output
 from objref.container.source import open_path
+from objref.cuts import Partial, check_partial
 from objref.dialects import events as ev
 from objref.dialects.registry import expected, is_known
 from objref.errors import FormatError, SourceError, UsageError
-from objref.importer import Partial, Report, check_partial, collect
+from objref.importer import collect
 from objref.limits import DEFAULT, Limits
+from objref.report import Report
 from objref.sidecar.layout import SUFFIX
 from objref.sidecar.mounts import remote_type
 from objref.sidecar.opening import beside, open_beside

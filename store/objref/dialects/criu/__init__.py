@@ -5,7 +5,8 @@ kinds     what each image file holds, which ids its objects have
 files     which class takes which file apart
 member    files that nobody looks into: raw, pages; what all the others begin with
 items     image files, item by item; special ones: fdtable, pagemap, groups (cgroup, seccomp), payload (raw bytes)
-refs      what each message refers to; refs_files: those of open files
+alike     many items of one shape are followed in columns: shape, columns; parsing: what protobuf parses
+refs      what each message refers to; refs_files: those of open files; rules: what most of it is said in
 state     where the above leave what they found; finish: what can only be said at the end
 memory    page maps → memory by address
 extract   a smaller image with just what some tasks need, for criu restore

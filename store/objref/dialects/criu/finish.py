@@ -16,7 +16,7 @@ from objref.dialects.criu.member import Numbering
 from objref.dialects.criu.memory import Places, Segments, memory_of
 from objref.dialects.criu.pagemap import Pagemap
 from objref.dialects.criu.state import LayerState, Outbox
-from objref.dialects.events import Alias, Derived, Edges, Event, Forget, Layers, Note, Retarget
+from objref.dialects.events import Derived, Edges, Event, Forget, Layers, Note, Retarget
 
 __all__ = ["BACK", "Folder", "Storage", "finish_folders"]
 
@@ -147,7 +147,6 @@ class _Finish:
             part()
         out = self.outbox
         yield Edges(self.folder.number, out.sources, out.roles, out.kinds, out.keys)
-        yield from self._aliases()
         yield from self._settle()
 
     def _refer(self, source: int, role: str, kind: str, key: int) -> None:
@@ -268,9 +267,12 @@ class _Finish:
                 self._refer(ordinal, "content", "tmpfs", mount)
 
     def _sockets(self) -> None:
-        for ordinal, ino in self.state.inet:
-            if self._has("tcp-stream", ino):
-                self._refer(ordinal, "stream", "tcp-stream", ino)
+        streams = self.state.present.get("tcp-stream")
+        if streams:
+            inodes, ordinals = self.state.inet
+            for ordinal, inode in sorted(zip(ordinals, inodes, strict=True)):
+                if inode in streams:
+                    self._refer(ordinal, "stream", "tcp-stream", inode)
 
     def _devices(self) -> None:
         for ordinal, ns, peer_index, peer_nsid, master in self.state.devices:
@@ -281,11 +283,6 @@ class _Finish:
                 self._refer(ordinal, "peer", "netdev", peer_ns << 32 | peer_index)
 
     # -- settling ------------------------------------------------------------------------------------------
-
-    def _aliases(self) -> Iterator[Event]:
-        keys, ordinals = self.state.unix
-        if keys:
-            yield Alias(KIND["unix"], self.folder.number, keys, ordinals)
 
     def _settle(self) -> Iterator[Event]:
         number, state = self.folder.number, self.state

@@ -9,13 +9,12 @@ from objref.dialects.criu.items import ImageFile
 from objref.dialects.criu.kinds import KIND, MESSAGES
 from objref.dialects.criu.parsing import parser
 from objref.dialects.criu.state import same_source
+from objref.dialects.criu.wire import END_GROUP, LENGTH_DELIMITED, START_GROUP, fields
 from objref.dialects.events import Edges, Event, Objects
 
 __all__ = ["GroupsFile"]
 
-FIXED = {1: 8, 5: 4}
-"""Wire types of fixed length."""
-GROUP = {3: 1, 4: -1}
+GROUP = {START_GROUP: 1, END_GROUP: -1}
 """Start and end of a group: CRIU has none, but unknown fields may be anything."""
 
 
@@ -25,9 +24,9 @@ class GroupsFile(ImageFile):
     def _objects(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
         """Item by item, so that the parts follow their own: there is one, but who knows."""
         for start, length in zip(starts, lengths, strict=True):
-            found, sizes = array("Q", [start]), array("Q", [length])
-            yield from super()._objects(buffer, found, sizes)
-            if found:  # it parsed
+            before = self._numbering.next
+            yield from super()._objects(buffer, array("Q", [start]), array("Q", [length]))
+            if self._numbering.next > before:  # it parsed
                 yield from self._parts(buffer[start : start + length], start)
 
     def _parts(self, item: bytes, start: int) -> Iterator[Event]:
@@ -51,30 +50,10 @@ class GroupsFile(ImageFile):
                 yield Edges(self.member.layer, *edge)
 
 
-def _submessages(data: bytes, field: int) -> Iterator[tuple[int, int]]:
+def _submessages(data: bytes, number: int) -> Iterator[tuple[int, int]]:
     """(offset, length) of each occurrence of a length-delimited field of a message that is known to parse."""
-    at = depth = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        wire = tag & 7
-        if wire == 0:
-            _, at = _varint(data, at)
-        elif wire == 2:
-            size, at = _varint(data, at)
-            if tag >> 3 == field and not depth:
-                yield at, size
-            at += size
-        else:
-            at += FIXED.get(wire, 0)
-            depth += GROUP.get(wire, 0)
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
+    depth = 0
+    for field in fields(data, 0, len(data)):
+        depth += GROUP.get(field.wire, 0)
+        if field.number == number and field.wire == LENGTH_DELIMITED and not depth:
+            yield field.content, field.end - field.content

@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterator
-from operator import attrgetter
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+from objref.dialects.criu.item_keys import ItemKeys
 from objref.dialects.criu.kinds import COMMON_MAGIC, KIND, SERVICE_MAGIC, FileKind, ImageName
 from objref.dialects.criu.member import OTHER_SECTION, File, Member, Numbering
 from objref.dialects.criu.parsing import Parser, parse_all, parser
 from objref.dialects.criu.refs import EXTRACT
+from objref.dialects.criu.rules import follow_columns
 from objref.dialects.criu.state import LayerState, Outbox
-from objref.dialects.events import Edges, Event, Note, Objects
+from objref.dialects.events import Event, Note, Objects
 from objref.limits import Limits
 
-__all__ = ["LENGTH", "PAIR_HIGH", "REMEMBERED", "ImageFile"]
+if TYPE_CHECKING:
+    from objref.dialects.criu.alike import Alike, Shapes
+
+__all__ = ["LENGTH", "REMEMBERED", "ImageFile"]
 
 LENGTH = struct.Struct("<I")
-PAIR_HIGH = 32
-KEY_MASK = (1 << 64) - 1
+MANY = 128
+"""Items from which it pays to look for shapes among them."""
 REMEMBERED = frozenset(["pipe-data", "fifo-data", "ipcns-shm", "ipcns-msg", "ipcns-sem", "netdev"])
 """Kinds whose keys the end of the stream asks for."""
 
@@ -46,7 +51,8 @@ class ImageFile(File):
         self._started = False
         self._kept_as_is = False
         self._parse: Parser | None = None
-        self._key = _key_rule(name.spec.key, name.number)
+        self._keys = ItemKeys(name.spec.key, name.number)
+        self._shapes: Shapes | None = None
 
     # -- bytes in ------------------------------------------------------------------------------------------
 
@@ -109,27 +115,20 @@ class ImageFile(File):
 
     def _items(self, buffer: bytes, at: int) -> Iterator[Event]:
         """The whole items of the buffer. What is left is carried over."""
-        starts, lengths, end = array("Q"), array("Q"), len(buffer)
-        put_start, put_length = starts.append, lengths.append
-        unpack, broken, limit = LENGTH.unpack_from, None, self._limit
+        starts, lengths, after = whole_items(buffer, at, self._limit)
+        broken = None
         self._need = 4
-        while at + 4 <= end:
-            length = unpack(buffer, at)[0]
-            after = at + 4 + length
-            if after > end or length > limit:
-                broken = self._broken(at, length)
-                self._need = 4 + length
-                break
-            put_start(at + 4)
-            put_length(length)
-            at = after
+        if after + 4 <= len(buffer):
+            length = LENGTH.unpack_from(buffer, after)[0]
+            broken = self._broken(after, length)
+            self._need = 4 + length
         if broken:
             self._kept_as_is = True
             yield broken
             run = buffer
         else:
-            run = buffer[:at]
-            self._carry += buffer[at:]
+            run = buffer[:after]
+            self._carry += buffer[after:]
         self._done += len(run)
         if run:
             yield self._run(self._section, run)
@@ -153,52 +152,80 @@ class ImageFile(File):
 
     def _objects(self, buffer: bytes, starts: array[int], lengths: array[int]) -> Iterator[Event]:
         """One object for each item that parses. Hot path (bench/import_objects.py)."""
-        outbox = Outbox(self._state)
-        outbox.number = self.number
-        outbox.source = self._numbering.next
-        extract, key_of, base = EXTRACT.get(self.spec.message), self._key, self._index
-        keys, bad = array("Q"), array("Q")
-        put = keys.append
-        for good, errors in parse_all(self.spec.message, buffer, starts, lengths):
-            for i, message in good:
-                put(key_of(message, base + i))
-                if extract is not None:
-                    extract(message, outbox)
-                outbox.source += 1
-            for i, error in errors:
-                bad.append(i)  # keys that count places count this one, too
-                yield self._note(
-                    "unparsed", f"item of {lengths[i]} bytes is no {self.spec.message} ({error}); kept as it is"
-                )
+        outbox, bad = Outbox(self._state, self.number), array("Q")
+        keys = array("Q", bytes(8 * len(starts)))
+        alike, others = self._sorted(buffer, starts, lengths)
+        for good, errors in parse_all(self.spec.message, buffer, starts, lengths, others):
+            bad.extend(place for place, _ in errors)
+            self._put(good, bad, keys, outbox)
+            for place, error in errors:
+                text = f"item of {lengths[place]} bytes is no {self.spec.message} ({error}); kept as it is"
+                yield self._note("unparsed", text)
+        for some in alike:
+            self._put_columns(some, bad, keys, outbox)
         self._index += len(starts)
-        for i in reversed(bad):
-            del starts[i], lengths[i]
+        keys, starts, lengths = (without(column, bad) for column in (keys, starts, lengths))
         self._numbering.take(len(keys))
         if self.spec.kind in REMEMBERED:
             self._state.keys.setdefault(self.spec.kind, set()).update(keys)
         yield Objects(KIND[self.spec.kind], self.member.layer, keys, starts, lengths)
-        if outbox.sources:
-            yield Edges(self.member.layer, outbox.sources, outbox.roles, outbox.kinds, outbox.keys)
+        yield from outbox.events(self.member.layer)
+
+    def _sorted(self, buffer: bytes, starts: array[int], lengths: array[int]) -> tuple[list[Alike], Sequence[int]]:
+        """Items that are followed in columns, and the places of those that protobuf parses."""
+        if len(starts) < MANY:
+            return [], range(len(starts))
+        if self._shapes is None:
+            from objref.dialects.criu.alike import Shapes
+
+            self._shapes = Shapes(self.spec.message, self._keys.path)
+        alike, left = self._shapes.sort(buffer, starts, lengths)
+        return alike, left.tolist()
+
+    def _put(self, good: Iterable[tuple[int, Any]], bad: array[int], keys: array[int], outbox: Outbox) -> None:
+        """Keys and references of messages with these places in the batch. `bad`: the places before them without one."""
+        key_of, extract = self._keys.of, EXTRACT.get(self.spec.message)
+        base, first = self._index, self._numbering.next
+        for place, message in good:
+            keys[place] = key_of(message, base + place)  # keys that count places count bad ones, too
+            if extract is not None:
+                outbox.source = first + place - bisect_left(bad, place) if bad else first + place
+                extract(message, outbox)
+
+    def _put_columns(self, some: Alike, bad: array[int], keys: array[int], outbox: Outbox) -> None:
+        """The same of messages in columns. `bad`: all such places of the batch."""
+        import numpy as np
+
+        rows = some.columns.rows
+        np.frombuffer(keys, np.uint64)[rows] = self._keys.column(some.columns, self._index + rows)
+        ordinals = self._numbering.next + rows - np.searchsorted(np.asarray(bad), rows)
+        follow_columns(some.known.rules, some.known.prefix, some.columns, ordinals, outbox)
 
 
-KeyRule = Callable[[Any, int], int]
+def whole_items(buffer: bytes, at: int, limit: int) -> tuple[array[int], array[int], int]:
+    """Starts and lengths of the items from there on that are whole and within the limit; where the next begins."""
+    import numpy as np
+
+    begins, unpack, last = array("Q"), LENGTH.unpack_from, len(buffer) - LENGTH.size
+    put = begins.append
+    while at <= last:
+        put(at)
+        at += unpack(buffer, at)[0] + 4
+    if at > len(buffer):
+        at = begins.pop()
+    starts = np.array(begins, np.uint64) + np.uint64(LENGTH.size)
+    lengths = np.append(np.asarray(begins)[1:], np.uint64(at)) - starts if begins else starts
+    oversized = np.flatnonzero(lengths > limit)
+    if len(oversized):
+        n = int(oversized[0])
+        at, starts, lengths = begins[n], starts[:n], lengths[:n]
+    return array("Q", starts.tobytes()), array("Q", lengths.tobytes()), at
 
 
-def _key_rule(rule: str, number: int) -> KeyRule:
-    """(message, place in the file) -> key."""
-    high = number << PAIR_HIGH
-    fixed: dict[str, KeyRule] = {
-        "zero": lambda m, i: 0,
-        "name": lambda m, i: number,
-        "index": lambda m, i: i,
-        "name/index": lambda m, i: high | i,
-    }
-    if rule in fixed:
-        return fixed[rule]
-    field = rule.removeprefix("name/")
-    if rule == "name/desc.id":
-        return lambda m, i: high | m.desc.id
-    if rule.startswith("name/"):
-        return lambda m, i: high | getattr(m, field) & 0xFFFFFFFF
-    get = attrgetter(field)
-    return lambda m, i: get(m) & KEY_MASK
+def without(column: array[int], places: array[int]) -> array[int]:
+    """The column without the values at these places."""
+    if not places:
+        return column
+    import numpy as np
+
+    return array("Q", np.delete(np.asarray(column), np.asarray(places)).tobytes())

@@ -44,17 +44,18 @@ def parser(name: str) -> Parser:
 
 
 def parse_all(
-    name: str, buffer: bytes, starts: array[int], lengths: array[int]
+    name: str, buffer: bytes, starts: array[int], lengths: array[int], places: Sequence[int]
 ) -> Iterator[tuple[Places, list[tuple[int, str]]]]:
-    """The messages of items by their place in the columns, some at a time, and what is wrong with the others."""
-    for first in range(0, len(starts), TOGETHER):
-        sizes = lengths[first : first + TOGETHER]
-        items = [buffer[at : at + size] for at, size in zip(starts[first : first + TOGETHER], sizes, strict=True)]
+    """The messages of the items at these places in the columns, some at a time, and what is wrong with the others."""
+    for first in range(0, len(places), TOGETHER):
+        some = places[first : first + TOGETHER]
+        sizes = [lengths[i] for i in some]
+        items = [buffer[starts[i] : starts[i] + size] for i, size in zip(some, sizes, strict=True)]
         messages = _together(name, items, sizes)
-        yield (enumerate(messages, first), []) if messages is not None else _one_by_one(name, items, first)
+        yield (zip(some, messages, strict=True), []) if messages is not None else _one_by_one(name, items, some)
 
 
-def _together(name: str, items: list[bytes], sizes: array[int]) -> Sequence[Message] | None:
+def _together(name: str, items: list[bytes], sizes: list[int]) -> Sequence[Message] | None:
     """All messages from one call, or None."""
     from google.protobuf.message import DecodeError
 
@@ -79,9 +80,9 @@ def _frame(size: int) -> bytes:
     return bytes((0x0A, size) if size < 0x80 else (0x0A, size & 0x7F | 0x80, size >> 7))
 
 
-def _one_by_one(name: str, items: list[bytes], first: int) -> tuple[Places, list[tuple[int, str]]]:
+def _one_by_one(name: str, items: list[bytes], places: Sequence[int]) -> tuple[Places, list[tuple[int, str]]]:
     parse, good, bad = parser(name), [], []
-    for place, item in enumerate(items, first):
+    for place, item in zip(places, items, strict=True):
         try:
             good.append((place, parse(item)))
         except ValueError as error:

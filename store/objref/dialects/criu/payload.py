@@ -14,7 +14,7 @@ from objref.dialects.criu.kinds import KIND
 from objref.dialects.criu.parsing import parser
 from objref.dialects.criu.refs import EXTRACT
 from objref.dialects.criu.state import Outbox
-from objref.dialects.events import Edges, Event, Part, Run, Whole
+from objref.dialects.events import Event, Part, Run, Whole
 
 __all__ = ["PLANS", "PayloadFile"]
 
@@ -179,9 +179,9 @@ class PayloadFile(ImageFile):
             yield from self._complete(token, message)
 
     def _complete(self, token: int, message: Any) -> Iterator[Event]:
-        outbox = Outbox(self._state)
-        outbox.number, outbox.source = self.number, self._numbering.take(1)
-        key = self._key(message, self._index)
+        outbox = Outbox(self._state, self.number)
+        outbox.source = self._numbering.take(1)
+        key = self._keys.of(message, self._index)
         self._index += 1
         if self.spec.kind in REMEMBERED:
             self._state.keys.setdefault(self.spec.kind, set()).add(key)
@@ -189,8 +189,7 @@ class PayloadFile(ImageFile):
         extract = EXTRACT.get(self.spec.message)
         if extract is not None:
             extract(message, outbox)
-        if outbox.sources:
-            yield Edges(self.member.layer, outbox.sources, outbox.roles, outbox.kinds, outbox.keys)
+        yield from outbox.events(self.member.layer)
 
     def end(self) -> Iterator[Event]:
         """An object whose payload breaks off is kept with what there is: others refer to it."""

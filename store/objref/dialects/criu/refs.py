@@ -7,13 +7,13 @@ zombies) is remembered in the `LayerState` and settled at the end of the stream 
 
 from __future__ import annotations
 
-from array import array
-
 from objref.dialects.criu.kinds import KIND
-from objref.dialects.criu.refs_files import FILE, FILE_KINDS, OPEN_FILES, REG, Extract, Message
+from objref.dialects.criu.refs_files import FILE, FILE_FIELDS, FILE_KINDS, OPEN_FILES, REG
+from objref.dialects.criu.refs_files import RULES as FILE_RULES
+from objref.dialects.criu.rules import Chosen, Extract, Message, Refer, Rule, follow_message
 from objref.dialects.criu.state import Outbox
 
-__all__ = ["EXTRACT"]
+__all__ = ["EXTRACT", "rules_of"]
 
 NS_FIELDS = (
     "net_ns_id",
@@ -33,6 +33,11 @@ VMA_REGULAR = 1 << 0
 VMA_OUTSIDE = 1 << 2 | 1 << 3 | 1 << 12 | 1 << 16 | 1 << 17  # vsyscall, vdso, vvar, guard, uprobes
 VMA_FILE = 1 << 6 | 1 << 7
 VMA_ANON_SHARED, VMA_SYSVIPC, VMA_SOCKET, VMA_MEMFD = 1 << 8, 1 << 10, 1 << 11, 1 << 14
+
+EPOLL = 7
+"""fd_types"""
+DESCRIPTOR: tuple[Rule, ...] = (Refer("file", Chosen("type", FILE_KINDS, FILE), "id", "always"),)
+RULES = {**FILE_RULES, "fdinfo_entry": DESCRIPTOR}
 
 
 def _task(m: Message, out: Outbox) -> None:
@@ -124,10 +129,12 @@ def _fs(m: Message, out: Outbox) -> None:
     out.refer("root", REG, m.root_id)
 
 
+_descriptor = follow_message(DESCRIPTOR)
+
+
 def _fdinfo(m: Message, out: Outbox) -> None:
-    out.refer("file", FILE_KINDS.get(m.type, FILE), m.id)
-    out.state.fd_tables.setdefault(out.number, array("Q")).append(m.fd)
-    if m.type == 7:
+    _descriptor(m, out)
+    if m.type == EPOLL:
         out.state.epoll_fds.setdefault(out.number, set()).add(m.id)
 
 
@@ -219,3 +226,18 @@ EXTRACT: dict[str, Extract] = {
     "net_device_entry": _netdev,
     **OPEN_FILES,
 }
+
+
+def rules_of(name: str, message: Message) -> tuple[str, tuple[Rule, ...]] | None:
+    """(prefix of their paths, the rules) that say all that messages like this one refer to, all those of the same enum
+    values; None when rules do not. `name` is that of the message."""
+    if name not in EXTRACT:
+        return "", ()
+    if name == "file_entry":
+        field = FILE_FIELDS.get(message.type)
+        if field is None:
+            return "", ()
+        return None if field.rules is None else (f"{field.name}.", field.rules)
+    if name == "fdinfo_entry" and message.type == EPOLL:
+        return None
+    return ("", RULES[name]) if name in RULES else None
