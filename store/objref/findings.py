@@ -11,7 +11,7 @@ from objref.errors import FormatError
 
 __all__ = ["Finding", "Findings", "finding_of"]
 
-RULE = re.compile(r"\b(?:R(?:20|1\d|[1-9])|S(?:1[0-2]|[1-9]))\b")
+RULE = re.compile(r"\b(?:R(?:2[01]|1\d|[1-9])|S(?:1[0-2]|[1-9]))\b")
 FINDINGS = 1000
 """Findings that are kept; further ones are counted."""
 

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
@@ -19,7 +21,7 @@ from objref.container.output import Sink
 from objref.container.section import Batch, GrowingSection
 from objref.errors import LimitError
 
-__all__ = ["ClosedPiece", "PieceWriter"]
+__all__ = ["ClosedPiece", "PieceWriter", "trailer_body"]
 
 PIECE_BUFFER = 8 << 20
 BATCH = 1 << 20
@@ -28,8 +30,31 @@ THREADS = 2
 IN_FLIGHT = 4
 """Batches between the stream and the file: enough to keep the threads busy."""
 
+NEVER_RAW = (f.BRAID, f.SPARE, f.LOST)
+"""Nobody maps them, and of the last there is nothing to see."""
+
 ClosedPiece: TypeAlias = tuple[f.Piece, "array[int]", "array[int]"]
 """A piece that is complete, with the ends and the checks of its blocks."""
+
+
+def trailer_body(pieces: Sequence[tuple[f.Piece, Sequence[int], Sequence[int]]]) -> tuple[list[f.Piece], bytes, int]:
+    """The body of the trailer that tells of these pieces; the pieces as they stand in it, and how many blocks."""
+    entries: list[f.Piece] = []
+    ends, checks = array("I"), array("Q")
+    for piece, piece_ends, piece_checks in pieces:
+        entries.append(piece._replace(first_block=len(ends)))
+        ends.extend(piece_ends)
+        checks.extend(piece_checks)
+    body = b"".join(f.encode_piece(entry) for entry in entries) + little(ends)
+    return entries, body + bytes(-len(body) % 8) + little(checks), len(ends)
+
+
+def little(values: array[int]) -> bytes:
+    """The bytes of these words, little-endian whatever the machine."""
+    if sys.byteorder == "big":
+        values = array(values.typecode, values)
+        values.byteswap()
+    return values.tobytes()
 
 
 class PieceWriter:
@@ -51,7 +76,7 @@ class PieceWriter:
             raise LimitError("more than 65534 sections")
         f.encode_name(name)  # while it can still be told who asked
         chosen = self.options.pages if role == f.PAGES else self.options.codec
-        codec = f.RAW if "raw" in (self.options.codec, chosen) and role != f.BRAID else f.ZSTD
+        codec = f.RAW if "raw" in (self.options.codec, chosen) and role not in NEVER_RAW else f.ZSTD
         section = GrowingSection(len(self._sections) + 1, name, role, codec, block_log2, level)
         self._sections.append(section)
         return section
@@ -152,18 +177,20 @@ class PieceWriter:
         if section.buffered:
             self._write(section)
         if section.piece_length:
-            piece = f.Piece(
-                section.number, section.role, section.codec, section.block_log2, section.dictionary_number,
-                section.piece_address,
-                section.piece_length, section.offset, len(section.ends), 0, section.name,
-            )  # fmt: skip
-            self._closed.append((piece, section.ends, section.checks))
+            self._closed.append((self._piece(section)._replace(offset=section.offset), section.ends, section.checks))
             section.stored += section.piece_stored
         address = section.piece_address + section.piece_length
         section.close_piece()
         section.piece_address = -(-address // section.block) * section.block
         if self._open is section:
             self._open = None
+
+    def _piece(self, section: GrowingSection) -> f.Piece:
+        """The growing piece of a section, without its place."""
+        return f.Piece(
+            section.number, section.role, section.codec, section.block_log2, section.dictionary_number,
+            section.piece_address, section.piece_length, 0, len(section.ends), 0, section.name,
+        )  # fmt: skip
 
     def _close_pieces(self) -> list[ClosedPiece]:
         """All that waits becomes blocks, and all blocks pieces: those since the last call."""
@@ -175,11 +202,15 @@ class PieceWriter:
         # The open piece first: closing it writes nothing, opening another one would cut it.
         if self._open is not None:
             self._close_piece(self._open)
+        self._before_pieces()
         for section in self._sections:
             self._close_piece(section)
             section.next = section.piece_address  # only here may a block be short: what it lacks belongs to nothing
         closed, self._closed = self._closed, []
         return closed
+
+    def _before_pieces(self) -> None:
+        """All blocks of a group are known, and those that are still in memory are about to be written."""
 
     def close(self) -> None:
         """Let go of the threads."""

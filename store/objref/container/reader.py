@@ -49,7 +49,7 @@ class Container(Views):
     def runs(self) -> Iterator[tuple[int, bytes | memoryview]]:
         """(strand, bytes) of the stream, in order. Their digest is for the caller to compare."""
         done = 0
-        cursors = {s.id: _Cursor(self, s) for s in self.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)}
+        cursors = {s.id: _Cursor(self, s) for s in self.sections.values() if s.role in f.IN_STREAM}
         for strand, length in self.braid():
             cursor = cursors.get(strand)
             if cursor is None:

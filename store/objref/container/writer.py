@@ -30,8 +30,9 @@ from objref.container.ending import (
 from objref.container.options import Options, sound
 from objref.container.output import Sink
 from objref.container.pages import PageTable
-from objref.container.piece_writer import ClosedPiece, PieceWriter
+from objref.container.piece_writer import ClosedPiece, PieceWriter, little, trailer_body
 from objref.container.section import GrowingSection
+from objref.container.spare import Spare, Told, encode_spare
 from objref.errors import LimitError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = ["ContainerWriter", "Options", "TableData"]
 
 GROUP = 64 << 20
 READ_BACK_BLOCKS = 64
+LOST_AT_ONCE = 1 << 20
 
 
 class ContainerWriter(PieceWriter):
@@ -61,6 +63,9 @@ class ContainerWriter(PieceWriter):
         self._packed = self.options.codec != "raw"
         output.write(f.encode_superblock(f.PACKED_DIRECTORY if self._packed else 0))
         self._braid_section: GrowingSection | None = None
+        self._spare: GrowingSection | None = None
+        self._braided = b""
+        self._lost: GrowingSection | None = None
         self._page_table: GrowingSection | None = None
         self._pages: GrowingSection | None = None
         self.seen = PageTable(self._append_new_pages, self._read_page, self.options.seen_pages)
@@ -123,6 +128,22 @@ class ContainerWriter(PieceWriter):
         """A group ends here, however short it is: a repack keeps to the groups of its source."""
         if self.stream_length > self._group_from:
             self._end_group()
+
+    def append_lost(self, length: int) -> int:
+        """The next bytes of the stream are lost: zeros in their place, which no reader takes for anything else.
+        Returns the address of the first."""
+        if self._lost is None:
+            self._lost = self._new("lost", f.LOST, f.BLOCK_LOG2_MAX, self.options.level)
+        address = self._lost.next
+        for done in range(0, length, LOST_AT_ONCE):
+            zeros = bytes(min(length - done, LOST_AT_ONCE))
+            self.append(self._lost.number, zeros)
+        return address
+
+    @property
+    def lost_section(self) -> int:
+        """The section number that extents of what is lost name; 0: nothing was lost."""
+        return self._lost.number if self._lost is not None else 0
 
     def _run(self, section: int, length: int) -> None:
         runs = self._runs
@@ -191,24 +212,39 @@ class ContainerWriter(PieceWriter):
         braid = self._braid_section
         if braid is None:
             braid = self._braid_section = self._new("braid", f.BRAID, self.options.block_log2, self.options.level)
-        if sys.byteorder == "big":
-            self._runs.byteswap()
-        self._append(braid, self._runs.tobytes())
+        self._braided = little(self._runs)
+        self._append(braid, self._braided)
         self._runs = array("Q")
 
+    def _before_pieces(self) -> None:
+        """The spare of the group, behind what was written and before what was not (docs/format.md, section 4)."""
+        spare, out = self._spare, self._out
+        if spare is None:
+            spare = self._spare = self._new("spare", f.SPARE, f.BLOCK_LOG2_MAX, self.options.level)
+        waiting = [Told(self._piece(s), s.ends, s.checks) for s in self._sections if s.piece_length or s is spare]
+        waiting.sort(key=lambda told: told.piece.role != f.SPARE)  # itself first, as it will lie
+        told = [Told(*closed) for closed in self._closed] + waiting
+        previous = self._groups[-1].check if self._groups else 0
+        saying = Spare(
+            len(self._groups), self._group_start, self._group_from, self.stream_length, previous,
+            self._digest.digest(), told, self._braided,
+        )  # fmt: skip
+        self._braided = b""
+        data = memoryview(encode_spare(saying, out.position, self.options.level))
+        for at in range(0, len(data), spare.block):  # as they are, so that it can be found by its magic
+            self._keep(spare, data[at : at + spare.block], 0)
+        spare.next += len(data)
+        spare.length += len(data)
+        spare.piece_length = len(data)
+        self._close_piece(spare)
+
     def _trailer(self, pieces: list[ClosedPiece]) -> None:
-        entries, ends, checks = [], array("I"), array("Q")
-        for piece, piece_ends, piece_checks in pieces:
-            entries.append(piece._replace(first_block=len(ends)))
-            ends.extend(piece_ends)
-            checks.extend(piece_checks)
-        body = b"".join(f.encode_piece(entry) for entry in entries) + _little(ends)
-        body += bytes(-len(body) % 8) + _little(checks)
+        entries, body, blocks = trailer_body(pieces)
         previous = self._groups[-1].check if self._groups else 0
         number, offset = len(self._groups), self._out.position
         header = f.encode_trailer(
             f.Trailer(
-                number, offset, self._group_start, self._group_from, self.stream_length, len(entries), len(ends),
+                number, offset, self._group_start, self._group_from, self.stream_length, len(entries), blocks,
                 previous, self._digest.digest(), len(body), xxh3(body),
             )
         )  # fmt: skip
@@ -278,10 +314,3 @@ class ContainerWriter(PieceWriter):
         """Let go of the threads."""
         self._digest.close()
         super().close()
-
-
-def _little(values: array[int]) -> bytes:
-    if sys.byteorder == "big":
-        values = array(values.typecode, values)
-        values.byteswap()
-    return values.tobytes()

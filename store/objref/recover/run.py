@@ -1,0 +1,222 @@
+"""One recovery: look, copy what is good, make the index again where it is damaged, verify what was made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Literal
+
+from objref.container import format as f
+from objref.container.checking import Bytes
+from objref.container.checking.opened import Checked
+from objref.container.checking.run import check_opened
+from objref.container.checking.tables import check_tables
+from objref.container.options import Options
+from objref.container.output import Output
+from objref.container.source import Source, open_path
+from objref.container.writer import ContainerWriter
+from objref.errors import FormatError, IntegrityError, UnsupportedError, UsageError
+from objref.findings import Finding, Findings
+from objref.image import open_image
+from objref.limits import DEFAULT, Limits
+from objref.recover.account import Account
+from objref.recover.copying import NAMES, Copied, copy_image
+from objref.recover.lost import ByAddress, ByPosition, Fate, Ranges
+from objref.recover.mending import Mended, open_mended
+from objref.recover.splitting import options_of, split_again
+
+__all__ = ["recover"]
+
+TOLD = 100
+"""Names of objects and ranges of the stream that are told."""
+TABLES = 1
+Progress = Callable[[int], None] | None
+
+
+def recover(
+    image: str | os.PathLike[str],
+    dest: str | os.PathLike[str],
+    *,
+    replace: bool = False,
+    limits: Limits = DEFAULT,
+    progress: Progress = None,
+) -> Account:
+    """Make a sound image of what can be proven good of a damaged one, which stays as it is.
+
+    image     a container: torn, cut, or with damage anywhere
+    dest      the file to make; it appears when it was verified
+    replace   whether an existing file may be replaced; never `image` itself
+    progress  called with the bytes of the stream done
+
+    Objects that the damage did not touch have their ids, kinds, bytes and references. Reading one that lost bytes is a
+    LostError, and so is reading the stream, unless filler is asked for.
+
+    Errors: FormatError (nothing of it can be proven), UnsupportedError (made by a newer version), UsageError (no
+    container, or a destination in use), SourceError.
+    """
+    if os.path.exists(dest) and os.path.samefile(image, dest):
+        raise UsageError(f"{os.fspath(dest)}: is what is read from, and stays as it is; name another file")
+    source = open_path(image, "pread")
+    try:
+        _check_container(image, source)
+        with Output(dest, replace=replace) as output:
+            return _Recovery(source, output, limits, progress).run()._replace(path=os.fspath(dest))
+    finally:
+        source.close()
+
+
+def _check_container(image: str | os.PathLike[str], source: Source) -> None:
+    """UsageError for what is sound without being a container, and for what is made again in another way."""
+    from objref.native import MAGIC
+    from objref.sidecar.opening import has_beside
+
+    name = os.fspath(image)
+    start = bytes(source.read(0, min(max(len(MAGIC), 8), source.length)))
+    if start.startswith(MAGIC):
+        raise UsageError(f"{name}: a native stream, of which `objref import --keep-partial` takes what arrived whole")
+    if not start.startswith(f.SUPERBLOCK_MAGIC) and has_beside(image):
+        raise UsageError(f"{name}: a stream with an index beside it; make the index again: `objref index --force`")
+
+
+class _Recovery:
+    """One recovery. Mutable."""
+
+    def __init__(self, source: Source, output: Output, limits: Limits, progress: Progress) -> None:
+        self._source, self._output, self._limits, self._progress = source, output, limits, progress
+        self._findings = Findings()
+        self._index: Literal["kept", "rebuilt"] = "kept"
+        self._cuts: list[str] = []
+        self._rest = 0
+        self._expected = b""
+
+    def run(self) -> Account:
+        """All of it, up to the commit."""
+        c = open_mended(self._source, self._limits, self._findings)
+        try:
+            _only_what_is_known(c)
+            index, about = _tables_damaged(c, self._limits)
+            known = check_opened(c, self._findings, "full", self._progress)
+            fate = ByAddress(_spans(known))
+            self._expected = c.footer.stream_digest
+            whole = c.whole and not index and not (about and not known.damage.spans)
+            meta = {} if about or not c.whole else _meta(c)
+            if whole:
+                footer, done = self._copy(c, fate, options_of(meta), meta)
+            else:
+                footer, done = self._split(c, fate, options_of(meta), meta)
+        finally:
+            c.rest()
+        return self._finish(footer, done)
+
+    def _copy(self, c: Checked, fate: Fate, options: Options, meta: dict[str, Any]) -> tuple[f.Footer, Copied]:
+        writer = ContainerWriter(self._output, options._replace(seen_pages=self._limits.seen_pages))
+
+        def whole_meta(done: Copied) -> dict[str, Any]:
+            return meta | _written_by(writer) | {"recovered": self._says(done)}
+
+        try:
+            return copy_image(c, fate, writer, whole_meta, self._progress)
+        finally:
+            writer.close()
+
+    def _split(self, c: Checked, fate: Fate, options: Options, meta: dict[str, Any]) -> tuple[f.Footer, Copied]:
+        """Import what is left beside the file to make, then copy that, with what was lost as lost."""
+        self._index = "rebuilt"
+        with Output(f"{self._output.path}.split", replace=True) as between:
+            report, lost, self._rest = split_again(c, fate, between, options, self._limits)
+            before = {_cut_text(cut) for cut in meta.get("partial", []) if isinstance(cut, dict)}
+            texts = [_cut_text(cut._asdict()) for cut in report.cuts]
+            self._cuts = [text for text in texts if text not in before]
+            source = between.source()
+            try:
+                made = Checked(source, self._limits, Findings())
+                try:
+                    about = made.meta() | {k: meta[k] for k in ("source",) if k in meta}
+                    return self._copy(made, ByPosition(lost), options, about)
+                finally:
+                    made.rest()
+            finally:
+                source.close()
+
+    def _says(self, done: Copied) -> dict[str, Any]:
+        """What META says of the recovery."""
+        return {
+            "file_length": self._source.length,
+            "index": self._index,
+            "stream_sha256": self._expected.hex(),
+            "lost_bytes": done.lost.total + self._rest,
+            "lost": list(zip(done.lost.starts, done.lost.stops, strict=True))[:TOLD],
+            "lost_objects": len(done.touched),
+            "unordered": done.unordered[:TOLD],
+            "cuts": self._cuts[:TOLD],
+        }
+
+    def _finish(self, footer: f.Footer, done: Copied) -> Account:
+        """Verify what was written, then give it its name."""
+        names = self._verify(done)
+        account = Account(
+            "", footer.file_length, footer.stream_length, footer.stream_digest.hex(), footer.objects,
+            footer.references, self._index, len(done.touched), names, done.lost.total + self._rest,
+            list(zip(done.lost.starts, done.lost.stops, strict=True))[:TOLD], done.unordered, self._cuts,
+            footer.stream_digest == self._expected, [*self._findings.found],
+        )  # fmt: skip
+        if not account.proven and not account.lost_bytes and not account.cuts:
+            raise IntegrityError(f"{self._source.name}: what was joined is not the stream that its digest tells of")
+        self._output.commit()
+        return account
+
+    def _verify(self, done: Copied) -> list[str]:
+        from objref.verify import verify_image
+
+        report = verify_image(self._output.descriptor, access="pread", limits=self._limits)
+        if not report.sound:
+            first: Finding = report.findings[0]
+            text = f"{first.what} {first.where}: {first.text}"
+            raise IntegrityError(f"{self._source.name}: what was recovered is not sound, so it is not kept: {text}")
+        with open_image(self._output.descriptor, access="pread", limits=self._limits) as image:
+            return [image.by_ordinal(ordinal).objref for ordinal in done.touched[:TOLD]]
+
+
+def _only_what_is_known(c: Mended) -> None:
+    """What a later version added cannot be carried over by one that does not know what it says of the rest."""
+    strange = [f"section {s.name}" for s in c.sections.values() if s.role >= len(f.ROLE_NAMES)]
+    if c.whole:
+        strange += [f"array {what}" for what in c.foreign_arrays()]
+        strange += [f"table {t.what}" for t in c.tables() if t.what not in NAMES]
+    if strange:
+        raise UnsupportedError(f"{c.source.name}: {strange[0]} is unknown to this version, and would be lost")
+
+
+def _tables_damaged(c: Mended, limits: Limits) -> tuple[bool, bool]:
+    """Whether tables of the index are, and whether META or NOTES are."""
+    if not c.whole:
+        return True, True
+    findings = Findings()
+    check_tables(c, findings)
+    about = [finding for finding in findings.found if finding.where in ("table META of 0", "table NOTES of 0")]
+    return len(findings) > len(about), bool(about)
+
+
+def _meta(c: Checked) -> dict[str, Any]:
+    try:
+        return c.meta()
+    except FormatError:
+        return {}
+
+
+def _spans(known: Bytes) -> dict[int, list[tuple[int, int]]]:
+    """Damaged addresses by section."""
+    return {
+        number: list(zip(found.starts.tolist(), found.stops.tolist(), strict=True))
+        for number, found in known.damage.spans.items()
+    }
+
+
+def _cut_text(cut: dict[str, Any]) -> str:
+    return ": ".join(str(cut[name]) for name in ("where", "text") if cut.get(name))
+
+
+def _written_by(writer: ContainerWriter) -> dict[str, Any]:
+    from objref._version import library_versions, version
+
+    return {"producer": f"objref {version()}", "libraries": library_versions(), **writer.about()}
