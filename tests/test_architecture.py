@@ -13,7 +13,7 @@ HEAVY = {"numpy", "google", "rich", "dataclasses", "asyncio", "importlib.metadat
 INTERFACE = {f"objref.dialects.{name}" for name in ("dialect", "events", "plan", "registry")}
 LAZY = {"zstandard", "lzma", "bz2", "json", "hashlib"}
 WITH_NUMPY = {INDEX / name for name in ("flat.py", "frontier.py", "strides.py")} | {*INDEX.rglob("build*.py")}
-WITH_NUMPY |= {path for folder in ("verify", "checking", "native") for root in (STORE, INDEX) for path in root.rglob(f"{folder}/*.py")}
+WITH_NUMPY |= {path for folder in ("verify", "checking", "native", "recovery") for root in (STORE, INDEX) for path in root.rglob(f"{folder}/*.py")}
 """Loaded where arrays are walked as a whole: by imports, verifications and large closures."""
 WITHOUT_NUMPY = [path for path in (*STORE.rglob("*.py"), *INDEX.rglob("*.py")) if path not in WITH_NUMPY]
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         FormatError,
         IntegrityError,
         LimitError,
+        LostError,
         NotFoundError,
         ObjrefError,
         RestoreError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from objref.importer import Options, Report, import_image
     from objref.limits import Limits
     from objref.object import Object, Reference
+    from objref.recovery import Account, recover
     from objref.repacker import Repacked, repack_image
     from objref.restore import Maker, Restored
     from objref.sidecar.indexing import index_file
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from objref.verify import verify_image
 
 __all__ = [
+    "Account",
     "Closure",
     "Cut",
     "CutError",
@@ -52,6 +55,7 @@ __all__ = [
     "IntegrityError",
     "LimitError",
     "Limits",
+    "LostError",
     "Maker",
     "NotFoundError",
     "Object",
@@ -72,11 +76,13 @@ __all__ = [
     "import_image",
     "index_file",
     "open",
+    "recover",
     "repack_image",
     "verify_image",
 ]
 
 _HOMES = {
+    "Account": "recovery",
     "Closure": "graph",
     "Cut": "cut",
     "Image": "image",
@@ -93,6 +99,7 @@ _HOMES = {
     "export_image": "exporter",
     "import_image": "importer",
     "index_file": "sidecar.indexing",
+    "recover": "recovery",
     "repack_image": "repacker",
     "verify_image": "verify",
 }

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from objref.errors import SourceError, UsageError
+from objref.errors import LostError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from objref.archive.extract import Devices
@@ -17,6 +17,7 @@ __all__ = ["FORMS", "Exported", "export_image"]
 
 FORMS = ("auto", "directory", "tar", "native")
 DEVICES = ("refuse", "create")
+LOST = ("refuse", "fill")
 JOIN = 1 << 18
 
 
@@ -42,6 +43,7 @@ def export_image(
     form: str = "auto",
     replace: bool = False,
     devices: Devices = "refuse",
+    lost: str = "refuse",
     progress: Callable[[int], None] | None = None,
 ) -> Exported:
     """Write the original of an image.
@@ -52,17 +54,19 @@ def export_image(
           the same image of
     devices  "create" makes the device nodes of a directory, too, as root may; else they are refused, since whoever
           opens one reaches what it stands for
+    lost  "fill" puts zeros where an image that was recovered has lost bytes; else such an image is refused
 
     Errors: IntegrityError when the bytes are not those that were imported (a file or directory is then not
-    left behind; of a pipe the last part is held back), UsageError, SourceError, FormatError (refused).
+    left behind; of a pipe the last part is held back), LostError, UsageError, SourceError, FormatError (refused).
     """
     if devices not in DEVICES:
         raise UsageError(f"devices must be one of {', '.join(DEVICES)}, not {devices!r}")
     if form not in FORMS:
         raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
+    _check_lost(image, lost, form)
     if form == "native":
         return _native(image, dest, replace, progress)
-    stream = _counted(image.stream(), progress)
+    stream = _counted(image.stream(fill=lost == "fill"), progress)
     if not isinstance(dest, str | os.PathLike):
         if form == "directory":
             raise UsageError("a directory cannot be written to a pipe: name a folder, or leave the form at tar")
@@ -79,6 +83,17 @@ def export_image(
     if os.path.isdir(dest):
         raise UsageError(f"{os.fsdecode(dest)}: is a directory, and this comes back as one file: name it")
     return _to_file(stream, dest, replace)
+
+
+def _check_lost(image: Image, lost: str, form: str) -> None:
+    if lost not in LOST:
+        raise UsageError(f"lost must be one of {', '.join(LOST)}, not {lost!r}")
+    length = image.lost_bytes
+    if not length or (lost == "fill" and form != "native"):
+        return
+    how = "a native stream cannot say so" if form == "native" else "--partial writes zeros in their place"
+    where = ", ".join(f"{start}…{stop}" for start, stop in image.lost_ranges[:5])
+    raise LostError(f"{image.container.source.name}: {length} bytes of the stream are lost ({where}); {how}")
 
 
 def _native(

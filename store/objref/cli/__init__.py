@@ -34,6 +34,7 @@ VERBS = {
     "graph": ("picturing", "draw objects and references with Graphviz"),
     "extract": ("extracting", "make a smaller image with just what some tasks need"),
     "verify": ("verifying", "check that an image is what it says, byte for byte"),
+    "recover": ("recovering", "make a sound image of what is left of a damaged one"),
     "convert": ("converting", "a stream in another layout of its format, pipe to pipe"),
     "completion": ("completion", "print the completion script for a shell"),
 }
@@ -54,7 +55,7 @@ EPILOG = """\
 `objref VERB --help` tells more of a verb. `-` is standard input or output.
 Exit codes: 0 done, 2 usage, 3 no such object, 4 damaged or foreign bytes,
 5 a limit, 6 made by a newer version or not to be converted exactly,
-7 the system refused, 130 interrupted.
+7 the system refused, 8 recovered, but not all of it, 130 interrupted.
 """
 
 

@@ -42,6 +42,7 @@ def _facts(image: Any) -> dict[str, Any]:
         "stream": {"length": image.stream_length, "sha256": image.stream_sha256},
         "meta": image.meta,
         "partial": image.partial,
+        "lost_bytes": image.lost_bytes,
         "objects": len(image),
         "references": image.reference_count,
         "dangling": image.dangling_count,
@@ -62,6 +63,7 @@ def _print(facts: dict[str, Any], name: str) -> None:
         ("image", f"{name}, {size(facts['file_length'])}"),
         ("source", f"{made}; dialect {meta.get('dialect', '?')}; stream {size(stream['length'])}{share}"),
         *(("partial", text) for text in facts["partial"]),
+        *_recovered(meta, facts["lost_bytes"]),
         ("sha256", f"{stream['sha256']}"),
         ("made by", f"{meta.get('producer', '?')}{_packed(meta)}"),
         ("layers", ", ".join(str(path) or "." for path in meta.get("layers", [])) or "none"),
@@ -79,6 +81,16 @@ def _print(facts: dict[str, Any], name: str) -> None:
     for kind in facts["kinds"]:
         print(f"{safe(kind['name']):<16}{kind['objects']:>9}{size(kind['bytes']):>11}")
     _print_notes(facts["notes"], paint)
+
+
+def _recovered(meta: dict[str, Any], lost: int) -> list[tuple[str, str]]:
+    said = meta.get("recovered")
+    if not isinstance(said, dict):
+        return []
+    if not lost and not said.get("cuts") and not said.get("lost_bytes"):
+        return [("lost", "nothing; it was recovered from a damaged file")]
+    objects = f"{count(said.get('lost_objects', 0), 'object')} without all of their bytes"
+    return [("lost", f"{size(lost)} of the stream, {objects}; it was recovered from a damaged file")]
 
 
 def _packed(meta: dict[str, Any]) -> str:

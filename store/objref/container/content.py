@@ -44,9 +44,6 @@ class Trail(NamedTuple):
 class Content(Tables):
     """Tables and the bytes of sections. What it remembers is bounded by `limits.cache`, but for trailers and tables."""
 
-    fills = False
-    """Whether zeros may stand for bytes that are lost: where the whole is looked at, never for an object."""
-
     def __init__(self, source: Source, limits: Limits = DEFAULT) -> None:
         super().__init__(source, limits)
         self._trails: dict[int, Trail] = {}
@@ -182,8 +179,8 @@ class Content(Tables):
         if entry.role == f.PAGE_TABLE:
             yield from self._page_chunks(entry, address, length)
             return
-        if entry.role == f.LOST and not self.fills:
-            raise LostError(f"{length} bytes at {address:#x} of section {entry.name}: they are lost, as `objref info` says")
+        if entry.role == f.LOST:
+            raise LostError(f"{length} bytes are lost: they did not come back when the image was recovered")
         if entry.role >= len(f.ROLE_NAMES):
             raise UnsupportedError(f"section {entry.name}: unknown role {entry.role}: a newer objref can read it")
         while length:

@@ -136,17 +136,14 @@ class PieceWriter:
         stored = blocks if batch.frames is None else batch.frames.result()
         if section.piece_stored + length > STORED_MAX:
             self._close_piece(section)
-        if section.places is not None:
-            self._open_for(section)
         for block, kept in zip(blocks, stored, strict=True):
             self._keep(section, kept, len(block))
         section.piece_length += length
-        if section.buffered >= PIECE_BUFFER or section.places is not None:
+        if section.buffered >= PIECE_BUFFER:
             self._write(section)
 
     def _keep(self, section: GrowingSection, kept: bytes | memoryview, length: int) -> None:
-        if section.places is not None and section.lengths is not None:
-            section.places.append((section.offset + section.piece_stored) << 24 | len(kept))
+        if section.lengths is not None:
             section.lengths.append(length)
         section.chunks.append(kept)
         section.buffered += len(kept)
@@ -168,6 +165,11 @@ class PieceWriter:
     def _write(self, section: GrowingSection) -> None:
         """Write what is buffered; the piece stays open while nothing else is written."""
         self._open_for(section)
+        if section.places is not None:
+            at = self._out.position
+            for kept in section.chunks:
+                section.places.append(at << 24 | len(kept))
+                at += len(kept)
         self._out.write(b"".join(section.chunks))
         section.chunks = []
         section.buffered = 0
@@ -203,7 +205,8 @@ class PieceWriter:
         if self._open is not None:
             self._close_piece(self._open)
         self._before_pieces()
-        for section in self._sections:
+        # Pages last: the longest, and what is before a cut can be had without what is behind it.
+        for section in sorted(self._sections, key=lambda section: section.role == f.PAGES):
             self._close_piece(section)
             section.next = section.piece_address  # only here may a block be short: what it lacks belongs to nothing
         closed, self._closed = self._closed, []

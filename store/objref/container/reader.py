@@ -28,15 +28,19 @@ class Container(Views):
                         for run in cast(chunk, "Q"):
                             yield run >> 48, run & f.ADDRESS_MASK
 
-    def stream(self) -> Iterator[bytes | memoryview]:
+    def lost_bytes(self) -> int:
+        """Bytes of the stream that did not come back when the image was recovered."""
+        return sum(s.length for s in self.sections.values() if s.role == f.LOST)
+
+    def stream(self, fill: bool = False) -> Iterator[bytes | memoryview]:
         """The stream, in order. Ends in IntegrityError when its digest differs: the last chunk is not handed
-        out before."""
+        out before. LostError at bytes that are lost, unless zeros may `fill` their place."""
         import hashlib
 
         digest = hashlib.sha256()
         held: list[bytes | memoryview] = []
         size = 0
-        for _, chunk in self.runs():
+        for _, chunk in self.runs(fill):
             digest.update(chunk)
             held.append(chunk)
             size += len(chunk)
@@ -46,7 +50,7 @@ class Container(Views):
         self._check_digest(digest.digest())
         yield from held
 
-    def runs(self) -> Iterator[tuple[int, bytes | memoryview]]:
+    def runs(self, fill: bool = False) -> Iterator[tuple[int, bytes | memoryview]]:
         """(strand, bytes) of the stream, in order. Their digest is for the caller to compare."""
         done = 0
         cursors = {s.id: _Cursor(self, s) for s in self.sections.values() if s.role in f.IN_STREAM}
@@ -56,7 +60,8 @@ class Container(Views):
                 raise self._no_strand(strand)
             if length % cursor.unit:
                 raise FormatError(f"braid: {length} bytes of pages are not whole pages (R11)")
-            for chunk in cursor.take(length):
+            filled = fill and self.sections[strand].role == f.LOST
+            for chunk in cursor.skip(length) if filled else cursor.take(length):
                 done += len(chunk)
                 yield strand, chunk
         self._check_lengths(done, cursors)
@@ -122,4 +127,16 @@ class _Cursor:
             if have > part:
                 self._spans.append((address + part, have - part))
             yield from self._container.chunks(self._section.id, address, part)
+            length -= part
+
+    def skip(self, length: int) -> Iterator[bytes]:
+        """Zeros in place of the next `length` bytes."""
+        while length:
+            if not self._spans:
+                raise FormatError(f"braid: {length} bytes more than section {self._section.name} has (R10)")
+            address, have = self._spans.pop()
+            part = min(length, have, JOIN)
+            if have > part:
+                self._spans.append((address + part, have - part))
+            yield bytes(part)
             length -= part

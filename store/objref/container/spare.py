@@ -98,7 +98,7 @@ def decode_spare(data: bytes | memoryview, offset: int) -> tuple[Spare, int]:
 
 
 def _decode(content: bytes) -> Spare:
-    number, pieces, blocks, runs, *rest = BODY.unpack_from(content)
+    number, pieces, blocks, runs, start, stream_from, stream_to, previous, digest = BODY.unpack_from(content)
     at = BODY.size
     rows = list(ROW.iter_unpack(from_planes(content[at : at + pieces * ROW.size], ROW.size)))
     at += pieces * ROW.size
@@ -110,12 +110,11 @@ def _decode(content: bytes) -> Spare:
     at += 4 * blocks
     braid, at = from_planes(content[at : at + 8 * runs], 8), at + 8 * runs
     checks = Struct(f"<{blocks}Q").unpack(content[at:])
-    return Spare(number, *rest, _told(rows, names, sizes, checks), braid)
+    told = _told(rows, names, sizes, checks)
+    return Spare(number, start, stream_from, stream_to, previous, digest, told, braid)
 
 
-def _told(
-    rows: list[tuple[int, ...]], names: list[str], sizes: tuple[int, ...], checks: tuple[int, ...]
-) -> list[Told]:
+def _told(rows: list[tuple[int, ...]], names: list[str], sizes: tuple[int, ...], checks: tuple[int, ...]) -> list[Told]:
     found, first = [], 0
     for row, name in zip(rows, names, strict=True):
         section, role, codec, log2, _, dictionary, address, length, offset = row

@@ -176,11 +176,12 @@ class ContainerWriter(PieceWriter):
         assert section.lengths is not None
         at = slot * f.PAGE
         number = at >> section.block_log2
-        if number >= len(section.places):
-            return self._read_waiting(section, at - (len(section.places) << section.block_log2))
+        known = len(section.places) + len(section.chunks)
+        if number >= known:
+            return self._read_waiting(section, at - (known << section.block_log2))
         block = self._decoded.get(number)
         if block is None:
-            block = self._read_back(section.places[number], section.lengths[number])
+            block = self._read_back(section, number, section.lengths[number])
             self._decoded[number] = block
             if len(self._decoded) > READ_BACK_BLOCKS:
                 self._decoded.popitem(last=False)
@@ -195,10 +196,15 @@ class ContainerWriter(PieceWriter):
                 at -= len(batch.content)
         return bytes(section.pending[at : at + f.PAGE])
 
-    def _read_back(self, place: int, length: int) -> bytes:
-        stored = self._out.read(place >> 24, place & 0xFFFFFF)
-        assert self._pages is not None  # for mypy: pages were stored
-        return stored if len(stored) == length else decompress(stored, length, "page read back", self._pages.dictionary)
+    def _read_back(self, section: GrowingSection, number: int, length: int) -> bytes:
+        assert section.places is not None  # for mypy: pages were stored
+        written = len(section.places)
+        if number < written:
+            place = section.places[number]
+            stored = self._out.read(place >> 24, place & 0xFFFFFF)
+        else:
+            stored = bytes(section.chunks[number - written])
+        return stored if len(stored) == length else decompress(stored, length, "page read back", section.dictionary)
 
     # -- groups --------------------------------------------------------------------------------------------
 
@@ -222,7 +228,8 @@ class ContainerWriter(PieceWriter):
         if spare is None:
             spare = self._spare = self._new("spare", f.SPARE, f.BLOCK_LOG2_MAX, self.options.level)
         waiting = [Told(self._piece(s), s.ends, s.checks) for s in self._sections if s.piece_length or s is spare]
-        waiting.sort(key=lambda told: told.piece.role != f.SPARE)  # itself first, as it will lie
+        order = {f.SPARE: 0, f.PAGES: 2}  # as they will lie
+        waiting.sort(key=lambda told: order.get(told.piece.role, 1))
         told = [Told(*closed) for closed in self._closed] + waiting
         previous = self._groups[-1].check if self._groups else 0
         saying = Spare(

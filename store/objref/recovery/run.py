@@ -19,17 +19,16 @@ from objref.errors import FormatError, IntegrityError, UnsupportedError, UsageEr
 from objref.findings import Finding, Findings
 from objref.image import open_image
 from objref.limits import DEFAULT, Limits
-from objref.recover.account import Account
-from objref.recover.copying import NAMES, Copied, copy_image
-from objref.recover.lost import ByAddress, ByPosition, Fate, Ranges
-from objref.recover.mending import Mended, open_mended
-from objref.recover.splitting import options_of, split_again
+from objref.recovery.account import Account
+from objref.recovery.copying import NAMES, Copied, copy_image
+from objref.recovery.lost import ByAddress, ByPosition, Fate
+from objref.recovery.mending import Mended, open_mended
+from objref.recovery.splitting import options_of, split_again
 
 __all__ = ["recover"]
 
 TOLD = 100
 """Names of objects and ranges of the stream that are told."""
-TABLES = 1
 Progress = Callable[[int], None] | None
 
 
@@ -96,6 +95,8 @@ class _Recovery:
             _only_what_is_known(c)
             index, about = _tables_damaged(c, self._limits)
             known = check_opened(c, self._findings, "full", self._progress)
+            for cause in known.damage.causes:
+                self._findings.add(cause)
             fate = ByAddress(_spans(known))
             self._expected = c.footer.stream_digest
             whole = c.whole and not index and not (about and not known.damage.spans)

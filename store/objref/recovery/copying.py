@@ -10,9 +10,9 @@ from typing import Any
 from objref.container import format as f
 from objref.container.checking.opened import Checked
 from objref.container.writer import ContainerWriter, TableData
-from objref.recover.joining import Group, Part, parts_of
-from objref.recover.lost import Fate, Ranges
-from objref.recover.places import Moves, Tables
+from objref.recovery.joining import Group, Part, parts_of
+from objref.recovery.lost import Fate, Ranges
+from objref.recovery.places import Moves, Tables
 
 __all__ = ["Copied", "copy_image"]
 

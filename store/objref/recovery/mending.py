@@ -26,10 +26,11 @@ class Mended(Checked):
     def _read_trail(self, group: int) -> Trail:
         try:
             return super()._read_trail(group)
-        except FormatError:
+        except FormatError as error:
             check = self.groups[group].check if group < self.group_count else None
             for spare in self.spares():
                 if spare.header.number == group and spare.header.check == check:
+                    self.findings.error("group", f"group {group}", error)
                     return spare
             raise
 
@@ -72,7 +73,9 @@ def open_mended(source: Source, limits: Limits, findings: Findings) -> Mended:
         spares = list(_spares_of(source))
         chain = _chain([*trailers_of(source), *(trail.header for trail, _ in spares)])
         if not chain:
-            raise FormatError(f"{source.name}: {error}; no group of it can be proven, nothing can be recovered") from None
+            raise FormatError(
+                f"{source.name}: {error}; no group of it can be proven, nothing can be recovered"
+            ) from None
         return _MendedTorn(source, limits, findings, chain, [trail for trail, _ in spares])
 
 

@@ -18,7 +18,7 @@ class Account(NamedTuple):
     stream_sha256: str
     objects: int
     references: int
-    index: Literal["kept", "rebuilt"]
+    tables: Literal["kept", "rebuilt"]
     """Whether the tables were sound, or were made again by reading the stream as an import does."""
     lost_objects: int
     """Objects that came back by name, without all of their bytes: reading these is an error."""

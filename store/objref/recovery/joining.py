@@ -9,8 +9,8 @@ import numpy as np
 
 from objref.container import format as f
 from objref.container.checking.opened import BAD, Checked
-from objref.recover.lost import Fate
-from objref.recover.mending import Mended
+from objref.recovery.lost import Fate
+from objref.recovery.mending import Mended
 
 __all__ = ["Group", "Part", "groups_of", "parts_of"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from objref.container import format as f
 from objref.container.checking.opened import Checked
 from objref.container.options import Options
 from objref.container.output import Output
@@ -13,8 +12,8 @@ from objref.container.writer import ContainerWriter
 from objref.errors import FormatError, UnsupportedError
 from objref.importer import Report, collect
 from objref.limits import Limits
-from objref.recover.joining import parts_of
-from objref.recover.lost import Fate, Ranges
+from objref.recovery.joining import parts_of
+from objref.recovery.lost import Fate, Ranges
 
 __all__ = ["split_again"]
 
