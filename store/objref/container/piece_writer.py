@@ -139,8 +139,17 @@ class PieceWriter:
         for block, kept in zip(blocks, stored, strict=True):
             self._keep(section, kept, len(block))
         section.piece_length += length
-        if section.buffered >= PIECE_BUFFER:
+        if section.buffered >= (4 if self._waits(section) else 1) * PIECE_BUFFER:
             self._write(section)
+
+    def _waits(self, section: GrowingSection) -> bool:
+        """Whether a section is held until its group ends: packed pages are, so that they lie behind the records. Raw
+        ones make long runs in the file, which can be mapped."""
+        return section.role == f.PAGES and section.codec == f.ZSTD
+
+    def _holds_much(self) -> bool:
+        """Whether it is time to end a group because of what is held."""
+        return any(s.buffered >= 2 * PIECE_BUFFER for s in self._sections if self._waits(s))
 
     def _keep(self, section: GrowingSection, kept: bytes | memoryview, length: int) -> None:
         if section.lengths is not None:

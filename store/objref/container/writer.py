@@ -121,7 +121,7 @@ class ContainerWriter(PieceWriter):
 
     def end_batch(self) -> None:
         """A place where a group may end: all that was appended belongs to whole records."""
-        if self.stream_length - self._group_from >= GROUP:
+        if self.stream_length - self._group_from >= GROUP or self._holds_much():
             self._end_group()
 
     def end_group(self) -> None:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from objref.container import format as f
 from objref.container.checking.opened import Checked
 from objref.container.writer import ContainerWriter, TableData
@@ -52,12 +54,16 @@ def copy_image(
         if good and not group.ordered:
             _mark_unordered(group, start, writer, done)
         writer.end_group()
-    tables = Tables(bytes(c.table("objects")), bytes(c.table("extents")), moves.places(), writer.lost_section)
+    tables = Tables(_words(c, "objects"), _words(c, "extents"), moves.places(), writer.lost_section)
     done.touched = tables.touched.nonzero()[0].tolist()
     footer = writer.finish(
         _tables(c, tables, meta(done)), c.spaces, c.kinds, c.roles, c.footer.objects, c.footer.references
     )
     return footer, done
+
+
+def _words(c: Checked, name: str) -> Any:
+    return np.frombuffer(c.table(name), "<u8")
 
 
 def _sections(c: Checked, writer: ContainerWriter) -> dict[int, int]:

@@ -91,8 +91,8 @@ class Strands:
                 mine = [p for p in reversed(self._c.pieces(s.id)) if p.group == number]
                 self._left[s.id] = [(p.address * scale(s), p.length * scale(s)) for p in mine]
 
-    def take(self, strand: int, length: int, position: int) -> Iterator[Part]:
-        """The next `length` bytes of a strand, at `position` of the stream. What it does not have is lost."""
+    def take(self, strand: int, length: int) -> Iterator[Part]:
+        """The next `length` bytes of a strand. What it does not have is lost."""
         section, left = self._c.sections.get(strand), self._left.get(strand, [])
         while length and left and section is not None:
             address, have = left.pop()
@@ -100,24 +100,22 @@ class Strands:
             if have > part:
                 left.append((address + part, have - part))
             at = address
-            for n, lost in self._fate.parts(strand, address, position, part):
+            for n, lost in self._fate.parts(strand, address, part):
                 yield Part(section, at, n, lost or section.role == f.LOST)
                 at += n
-            position, length = position + part, length - part
+            length -= part
         if length:
             yield Part(None, 0, length, True)
 
 
 def parts_of(c: Checked, fate: Fate) -> Iterator[tuple[Group, Iterator[Part]]]:
     """Group after group, the parts of each in order."""
-    strands, position = Strands(c, fate), 0
+    strands = Strands(c, fate)
     for group in groups_of(c):
         strands.begin(group.number)
-        yield group, _take_all(strands, group, position)
-        position = c.groups[group.number].stream_to
+        yield group, _take_all(strands, group)
 
 
-def _take_all(strands: Strands, group: Group, position: int) -> Iterator[Part]:
+def _take_all(strands: Strands, group: Group) -> Iterator[Part]:
     for strand, length in group.runs:
-        yield from strands.take(strand, length, position)
-        position += length
+        yield from strands.take(strand, length)

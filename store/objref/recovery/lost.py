@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
 
-__all__ = ["ByAddress", "ByPosition", "Fate", "Ranges"]
+__all__ = ["Fate", "Ranges"]
 
 
 class Ranges:
@@ -30,6 +29,10 @@ class Ranges:
             self.stops.append(stop)
         self.total += grown
 
+    def first(self, most: int) -> list[tuple[int, int]]:
+        """The first of them, as (start, stop)."""
+        return list(zip(self.starts[:most], self.stops[:most], strict=True))
+
     def parts(self, start: int, length: int) -> Iterator[tuple[int, bool]]:
         """(length, whether it lies in a range) of the parts of start…start+length-1."""
         i, stop = bisect_right(self.stops, start), start + length
@@ -40,29 +43,13 @@ class Ranges:
             i, start = i + inside, end
 
 
-class Fate(Protocol):
-    """Which bytes of a stream are lost."""
-
-    def parts(self, section: int, address: int, position: int, length: int) -> Iterator[tuple[int, bool]]:
-        """(length, whether it is lost) of the parts of these bytes, which lie together in a section."""
-
-
-class ByAddress:
-    """Known by their sections and addresses."""
+class Fate:
+    """Which bytes of the sections of a file are lost."""
 
     def __init__(self, spans: Mapping[int, Iterable[tuple[int, int]]]) -> None:
         self._ranges = {section: Ranges(ranges) for section, ranges in spans.items()}
         self._nothing = Ranges()
 
-    def parts(self, section: int, address: int, position: int, length: int) -> Iterator[tuple[int, bool]]:
+    def parts(self, section: int, address: int, length: int) -> Iterator[tuple[int, bool]]:
+        """(length, whether it is lost) of the parts of these bytes, which lie together in a section."""
         return self._ranges.get(section, self._nothing).parts(address, length)
-
-
-class ByPosition:
-    """Known by their positions in the stream."""
-
-    def __init__(self, ranges: Ranges) -> None:
-        self._ranges = ranges
-
-    def parts(self, section: int, address: int, position: int, length: int) -> Iterator[tuple[int, bool]]:
-        return self._ranges.parts(position, length)

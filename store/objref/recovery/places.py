@@ -58,7 +58,7 @@ class Places(NamedTuple):
         if not len(self.starts):
             raise FormatError("objects name bytes that no section has (R17)")
         first = self._run(where)
-        last = self._run(where + np.maximum(lengths, np.uint64(1)) - np.uint64(1))
+        last = self._run(where + lengths - np.uint64(1))
         wrong = where - self.starts[first] > self.lengths[first]
         wrong |= where + lengths > self.starts[last] + self.lengths[last]
         if wrong.any():
@@ -81,11 +81,11 @@ class Places(NamedTuple):
 class Tables:
     """Objects and extents at their new places. Mutable."""
 
-    def __init__(self, objects: bytes, extents: bytes, places: Places, lost: int) -> None:
-        """`lost`: the section of what is lost, 0 when nothing is."""
-        rows = np.frombuffer(objects, "<u8").astype(np.uint64).reshape(-1, 2)
+    def __init__(self, objects: Any, extents: Any, places: Places, lost: int) -> None:
+        """The words of both tables. `lost`: the section of what is lost, 0 when nothing is."""
+        rows = np.asarray(objects).astype(np.uint64).reshape(-1, 2)
         self._where, self.what = rows[:, 0].copy(), rows[:, 1].copy()
-        self._old = np.frombuffer(extents, "<u8").astype(np.uint64).reshape(-1, 3)
+        self._old = np.asarray(extents).astype(np.uint64).reshape(-1, 3)
         self._places, self._lost = places, lost
         self._new: list[Any] = []
         self._count = 0
@@ -96,7 +96,8 @@ class Tables:
     def _move(self) -> None:
         section, lengths = self._where >> SHIFT, self.what & MASK
         listed = section == LISTED
-        plain = ~listed & (section != NOWHERE)
+        plain = ~listed & (section != NOWHERE) & (lengths > 0)
+        self._where[~listed & (lengths == 0)] = 0
         moved, broken = self._places.moved(self._where[plain], lengths[plain])
         split = np.zeros(len(section), bool)
         split[plain] = broken
@@ -118,7 +119,7 @@ class Tables:
         while at < len(rows):
             heads[at] = True
             at += int(rows[at, 1]) + 1
-        named = ~heads & (rows[:, 1] >> SHIFT != NOWHERE)
+        named = ~heads & (rows[:, 1] >> SHIFT != NOWHERE) & (rows[:, 2] > 0)
         rows[named, 1], cut[named] = self._places.moved(rows[named, 1], rows[named, 2])
         return rows, cut
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from objref.container import format as f
 from objref.container.checking import Bytes
@@ -15,13 +15,14 @@ from objref.container.options import Options
 from objref.container.output import Output
 from objref.container.source import Source, open_path
 from objref.container.writer import ContainerWriter
+from objref.ending import written_by
 from objref.errors import FormatError, IntegrityError, UnsupportedError, UsageError
-from objref.findings import Finding, Findings
+from objref.findings import Findings
 from objref.image import open_image
 from objref.limits import DEFAULT, Limits
 from objref.recovery.account import Account
 from objref.recovery.copying import NAMES, Copied, copy_image
-from objref.recovery.lost import ByAddress, ByPosition, Fate
+from objref.recovery.lost import Fate, Ranges
 from objref.recovery.mending import Mended, open_mended
 from objref.recovery.splitting import options_of, split_again
 
@@ -77,16 +78,27 @@ def _check_container(image: str | os.PathLike[str], source: Source) -> None:
         raise UsageError(f"{name}: a stream with an index beside it; make the index again: `objref index --force`")
 
 
+class _Made(NamedTuple):
+    """What was written, before it is verified."""
+
+    footer: Any
+    """Or the report of an import: both have the lengths and the counts."""
+    sha256: str
+    tables: Literal["kept", "rebuilt"]
+    lost: Ranges
+    left_out: int
+    touched: list[int]
+    unordered: list[tuple[int, int]]
+    cuts: list[str]
+
+
 class _Recovery:
     """One recovery. Mutable."""
 
     def __init__(self, source: Source, output: Output, limits: Limits, progress: Progress) -> None:
         self._source, self._output, self._limits, self._progress = source, output, limits, progress
         self._findings = Findings()
-        self._index: Literal["kept", "rebuilt"] = "kept"
-        self._cuts: list[str] = []
-        self._rest = 0
-        self._expected = b""
+        self._expected = ""
 
     def run(self) -> Account:
         """All of it, up to the commit."""
@@ -97,85 +109,80 @@ class _Recovery:
             known = check_opened(c, self._findings, "full", self._progress)
             for cause in known.damage.causes:
                 self._findings.add(cause)
-            fate = ByAddress(_spans(known))
-            self._expected = c.footer.stream_digest
-            whole = c.whole and not index and not (about and not known.damage.spans)
-            meta = {} if about or not c.whole else _meta(c)
-            if whole:
-                footer, done = self._copy(c, fate, options_of(meta), meta)
-            else:
-                footer, done = self._split(c, fate, options_of(meta), meta)
+            spans = _spans(known)
+            c.again()
+            self._expected = c.footer.stream_digest.hex()
+            meta = {} if about else _meta(c)
+            make = self._split if index or (about and not spans) else self._copy
+            made = make(c, Fate(spans), options_of(meta), meta)
         finally:
             c.rest()
-        return self._finish(footer, done)
+        return self._finish(made)
 
-    def _copy(self, c: Checked, fate: Fate, options: Options, meta: dict[str, Any]) -> tuple[f.Footer, Copied]:
+    def _copy(self, c: Checked, fate: Fate, options: Options, meta: dict[str, Any]) -> _Made:
+        """With the tables that there are."""
         writer = ContainerWriter(self._output, options._replace(seen_pages=self._limits.seen_pages))
 
         def whole_meta(done: Copied) -> dict[str, Any]:
-            return meta | _written_by(writer) | {"recovered": self._says(done)}
+            said = self._says("kept", done.lost, 0, len(done.touched))
+            return meta | written_by(writer) | {"recovered": said | {"unordered": done.unordered[:TOLD]}}
 
         try:
-            return copy_image(c, fate, writer, whole_meta, self._progress)
+            footer, done = copy_image(c, fate, writer, whole_meta, self._progress)
         finally:
             writer.close()
+        return _Made(footer, footer.stream_digest.hex(), "kept", done.lost, 0, done.touched, done.unordered, [])
 
-    def _split(self, c: Checked, fate: Fate, options: Options, meta: dict[str, Any]) -> tuple[f.Footer, Copied]:
-        """Import what is left beside the file to make, then copy that, with what was lost as lost."""
-        self._index = "rebuilt"
-        with Output(f"{self._output.path}.split", replace=True) as between:
-            report, lost, self._rest = split_again(c, fate, between, options, self._limits)
-            before = {_cut_text(cut) for cut in meta.get("partial", []) if isinstance(cut, dict)}
-            texts = [_cut_text(cut._asdict()) for cut in report.cuts]
-            self._cuts = [text for text in texts if text not in before]
-            source = between.source()
-            try:
-                made = Checked(source, self._limits, Findings())
-                try:
-                    about = made.meta() | {k: meta[k] for k in ("source",) if k in meta}
-                    return self._copy(made, ByPosition(lost), options, about)
-                finally:
-                    made.rest()
-            finally:
-                source.close()
+    def _split(self, c: Checked, fate: Fate, options: Options, meta: dict[str, Any]) -> _Made:
+        """With tables that are made again."""
 
-    def _says(self, done: Copied) -> dict[str, Any]:
+        def says(lost: Ranges, left_out: int, touched: int) -> dict[str, Any]:
+            return self._says("rebuilt", lost, left_out, touched)
+
+        said = meta.get("source")
+        source = said if isinstance(said, dict) else {}
+        done = split_again(c, fate, self._output, options, source, says, self._limits)
+        before = {_cut_text(cut) for cut in meta.get("partial", []) if isinstance(cut, dict)}
+        cuts = [text for cut in done.report.cuts if (text := _cut_text(cut._asdict())) not in before]
+        sha256 = done.report.stream_sha256
+        return _Made(done.report, sha256, "rebuilt", done.lost, done.left_out, done.touched, [], cuts)
+
+    def _says(self, tables: str, lost: Ranges, left_out: int, touched: int) -> dict[str, Any]:
         """What META says of the recovery."""
         return {
             "file_length": self._source.length,
-            "index": self._index,
-            "stream_sha256": self._expected.hex(),
-            "lost_bytes": done.lost.total + self._rest,
-            "lost": list(zip(done.lost.starts, done.lost.stops, strict=True))[:TOLD],
-            "lost_objects": len(done.touched),
-            "unordered": done.unordered[:TOLD],
-            "cuts": self._cuts[:TOLD],
+            "tables": tables,
+            "stream_sha256": self._expected,
+            "lost_bytes": lost.total + left_out,
+            "lost": lost.first(TOLD),
+            "lost_objects": touched,
         }
 
-    def _finish(self, footer: f.Footer, done: Copied) -> Account:
+    def _finish(self, made: _Made) -> Account:
         """Verify what was written, then give it its name."""
-        names = self._verify(done)
+        names = self._verify(made)
+        footer, lost = made.footer, made.lost.total + made.left_out
         account = Account(
-            "", footer.file_length, footer.stream_length, footer.stream_digest.hex(), footer.objects,
-            footer.references, self._index, len(done.touched), names, done.lost.total + self._rest,
-            list(zip(done.lost.starts, done.lost.stops, strict=True))[:TOLD], done.unordered, self._cuts,
-            footer.stream_digest == self._expected, [*self._findings.found],
+            "", footer.file_length, footer.stream_length, made.sha256, footer.objects, footer.references, made.tables,
+            len(made.touched), names, lost, made.lost.first(TOLD), made.unordered, made.cuts,
+            made.sha256 == self._expected, self._findings.found,
         )  # fmt: skip
-        if not account.proven and not account.lost_bytes and not account.cuts:
+        if not account.proven and not lost:
             raise IntegrityError(f"{self._source.name}: what was joined is not the stream that its digest tells of")
         self._output.commit()
         return account
 
-    def _verify(self, done: Copied) -> list[str]:
+    def _verify(self, made: _Made) -> list[str]:
+        """Names of objects that have lost bytes, the first of them."""
         from objref.verify import verify_image
 
         report = verify_image(self._output.descriptor, access="pread", limits=self._limits)
         if not report.sound:
-            first: Finding = report.findings[0]
+            first = report.findings[0]
             text = f"{first.what} {first.where}: {first.text}"
             raise IntegrityError(f"{self._source.name}: what was recovered is not sound, so it is not kept: {text}")
         with open_image(self._output.descriptor, access="pread", limits=self._limits) as image:
-            return [image.by_ordinal(ordinal).objref for ordinal in done.touched[:TOLD]]
+            return [image.by_ordinal(ordinal).objref for ordinal in made.touched[:TOLD]]
 
 
 def _only_what_is_known(c: Mended) -> None:
@@ -215,9 +222,3 @@ def _spans(known: Bytes) -> dict[int, list[tuple[int, int]]]:
 
 def _cut_text(cut: dict[str, Any]) -> str:
     return ": ".join(str(cut[name]) for name in ("where", "text") if cut.get(name))
-
-
-def _written_by(writer: ContainerWriter) -> dict[str, Any]:
-    from objref._version import library_versions, version
-
-    return {"producer": f"objref {version()}", "libraries": library_versions(), **writer.about()}
