@@ -16,8 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from faults import KINDS, Outcome, fault, image_of, known, outcome
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from recover.faults import KINDS, Outcome, fault, image_of, known, outcome
 
 SHOWN = 5
 

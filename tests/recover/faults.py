@@ -40,6 +40,8 @@ class Known(NamedTuple):
     references: tuple[tuple[str, str], ...]
     needs: Spans
     """Where in the file its bytes lie: blocks, and those of page tables, pages and dictionaries that they need."""
+    tells: bool
+    """Whether some of its bytes are a record, which says what it is."""
 
 
 class Sound(NamedTuple):
@@ -121,7 +123,9 @@ def known(data: bytes) -> Sound:
         container = image.container
         places = _Places(container)
         objects = {
-            found.objref: Known(found.kind, content_of(found), references_of(found), places.of(found))
+            found.objref: Known(
+                found.kind, content_of(found), references_of(found), places.of(found), places.in_records(found)
+            )
             for found in image.objects()
         }
         records = sorted(
@@ -141,6 +145,11 @@ class _Places:
     def __init__(self, container: Container) -> None:
         self._c = container
         self._known: dict[tuple[int, int], Spans] = {}
+
+    def in_records(self, found: objref.Object) -> bool:
+        """Whether an object has bytes in a strand."""
+        sections = {extent.section for extent in found._list.extents if extent.length} - {NOWHERE}
+        return any(self._c.sections[number].role == f.STRAND for number in sections)
 
     def of(self, found: objref.Object) -> Spans:
         """All blocks that reading an object needs."""
@@ -178,13 +187,13 @@ class _Places:
 
 
 def untouched(sound: Sound, touched: Spans) -> set[str]:
-    """Objects none of whose bytes a fault touched. Of one without bytes (a folder, a pipe), only the index tells, and
-    the records that it was made of: it is untouched as long as one of the two is."""
+    """Objects none of whose bytes a fault touched. Of one that has no record of its own (a folder, a pipe, memory) the
+    index tells, and the records of others that it was made of: it is untouched as long as one of the two is."""
     told = not _meet(sound.records, touched) or not _meet(sound.index, touched)
     return {
         name
         for name, found in sound.objects.items()
-        if (not _meet(found.needs, touched) if found.needs else told)
+        if (found.tells or told) and not _meet(found.needs, touched)
     }
 
 

@@ -68,14 +68,18 @@ def recover(
 def _check_container(image: str | os.PathLike[str], source: Source) -> None:
     """UsageError for what is sound without being a container, and for what is made again in another way."""
     from objref.native import MAGIC
+    from objref.sidecar.layout import END_MAGIC as SIDECAR_END
     from objref.sidecar.opening import has_beside
 
     name = os.fspath(image)
     start = bytes(source.read(0, min(max(len(MAGIC), 8), source.length)))
     if start.startswith(MAGIC):
         raise UsageError(f"{name}: a native stream, of which `objref import --keep-partial` takes what arrived whole")
-    if not start.startswith(f.SUPERBLOCK_MAGIC) and has_beside(image):
-        raise UsageError(f"{name}: a stream with an index beside it; make the index again: `objref index --force`")
+    if start.startswith(f.SUPERBLOCK_MAGIC):
+        return
+    end = bytes(source.read(max(source.length - len(SIDECAR_END), 0), min(source.length, len(SIDECAR_END))))
+    if has_beside(image) or end == SIDECAR_END:
+        raise UsageError(f"{name}: an index beside a stream, or the stream; make it again: `objref index --force`")
 
 
 class _Made(NamedTuple):
@@ -106,7 +110,7 @@ class _Recovery:
         try:
             _only_what_is_known(c)
             index, about = _tables_damaged(c, self._limits)
-            known = check_opened(c, self._findings, "full", self._progress)
+            known = check_opened(c, self._findings, "full", self._progress, joined=False)
             for cause in known.damage.causes:
                 self._findings.add(cause)
             spans = _spans(known)

@@ -77,8 +77,13 @@ def check_container(
         c.rest()
 
 
-def check_opened(c: Checked, findings: Findings, depth: Depth, progress: Callable[[int], None] | None) -> Bytes:
-    """The same for what is open, which then reads by what the trailers confirm. It is for the caller to let it rest."""
+def check_opened(
+    c: Checked, findings: Findings, depth: Depth, progress: Callable[[int], None] | None, joined: bool = True
+) -> Bytes:
+    """The same for what is open, which then reads by what the trailers confirm. It is for the caller to let it rest.
+
+    joined  whether the stream is joined, too, for its digests
+    """
     structure = check_structure(c, findings)
     c.adopt(structure.pieces, structure.lost)
     check_dictionaries(c, structure, findings)
@@ -90,7 +95,7 @@ def check_opened(c: Checked, findings: Findings, depth: Depth, progress: Callabl
     proof = Proof(0, 0, False)
     if depth == "full":
         sound = check_braid(c, structure, findings)
-        proof = check_stream(c, structure, findings, progress) if sound else proof
+        proof = check_stream(c, structure, findings, progress) if sound and joined else proof
         check_blocks(c, structure, progress, proof.length)
     slots = check_slots(c, structure, findings) if depth == "full" else {}
     damage = _damage(c, structure, slots)
