@@ -232,12 +232,10 @@ def outcome(sound: Sound, made: Fault, folder: Path) -> Outcome:
         return Outcome(wrong, missed, sorted(alive), counts)
     counts = Counter({"all recovered" if account.nothing_lost else "recovered with losses": 1})
     counts["objects"], counts["index made again"] = len(alive), account.tables == "rebuilt"
-    recovered = new.read_bytes()
-    if not verify_image(recovered).sound:
-        wrong.append("the recovered image")
     if account.nothing_lost and account.stream_sha256 != sound.sha256:
         wrong.append("the stream")
-    return Outcome(wrong + _wrong(recovered, objects), missed, _missing(recovered, objects, alive), counts)
+    bad, missing = _back(new.read_bytes(), objects, alive)  # recover has verified it
+    return Outcome(wrong + bad, missed, missing, counts)
 
 
 def _wrong(data: bytes, objects: dict[str, Known]) -> list[str]:
@@ -257,19 +255,23 @@ def _wrong(data: bytes, objects: dict[str, Known]) -> list[str]:
     return found
 
 
-def _missing(data: bytes, objects: dict[str, Known], alive: set[str]) -> list[str]:
-    """Those of `alive` that are not there with kind, bytes and references."""
-    found = []
+def _back(data: bytes, objects: dict[str, Known], alive: set[str]) -> tuple[list[str], list[str]]:
+    """Objects of a recovered image that are not what they were, and those of `alive` that are not there with kind,
+    bytes and references."""
+    wrong, missing = [], []
     with objref.open(data) as image:
-        for name in sorted(alive):
-            expected, got = objects[name], image.get(name)
+        for name, expected in objects.items():
+            got = image.get(name)
             try:
-                same = got is not None and (got.kind, content_of(got)) == (expected.kind, expected.content)
-                if not same or got is None or not _refers(expected, got, alive):
-                    found.append(name)
+                if got is not None and content_of(got) == expected.content:
+                    if name in alive and (got.kind != expected.kind or not _refers(expected, got, alive)):
+                        missing.append(name)
+                    continue
+                wrong += [name] * (got is not None)
             except objref.ObjrefError:
-                found.append(name)
-    return found
+                pass
+            missing += [name] * (name in alive)
+    return wrong, missing
 
 
 def _refers(expected: Known, got: objref.Object, alive: set[str]) -> bool:

@@ -42,7 +42,8 @@ __all__ = ["ContainerWriter", "Options", "TableData"]
 
 GROUP = 64 << 20
 READ_BACK_BLOCKS = 64
-LOST_AT_ONCE = 1 << 20
+SPARE_LOG2, LOST_LOG2 = 14, 20
+"""Blocks of most spares: one. Blocks of nothing: as few as a reader may well hold in memory."""
 
 
 class ContainerWriter(PieceWriter):
@@ -133,10 +134,10 @@ class ContainerWriter(PieceWriter):
         """The next bytes of the stream are lost: zeros in their place, which no reader takes for anything else.
         Returns the address of the first."""
         if self._lost is None:
-            self._lost = self._new("lost", f.LOST, f.BLOCK_LOG2_MAX, self.options.level)
+            self._lost = self._new("lost", f.LOST, LOST_LOG2, self.options.level)
         address = self._lost.next
-        for done in range(0, length, LOST_AT_ONCE):
-            zeros = bytes(min(length - done, LOST_AT_ONCE))
+        for done in range(0, length, 1 << LOST_LOG2):
+            zeros = bytes(min(length - done, 1 << LOST_LOG2))
             self.append(self._lost.number, zeros)
         return address
 
@@ -226,7 +227,7 @@ class ContainerWriter(PieceWriter):
         """The spare of the group, behind what was written and before what was not (docs/format.md, section 4)."""
         spare, out = self._spare, self._out
         if spare is None:
-            spare = self._spare = self._new("spare", f.SPARE, f.BLOCK_LOG2_MAX, self.options.level)
+            spare = self._spare = self._new("spare", f.SPARE, SPARE_LOG2, self.options.level)
         waiting = [Told(self._piece(s), s.ends, s.checks) for s in self._sections if s.piece_length or s is spare]
         order = {f.SPARE: 0, f.PAGES: 2}  # as they will lie
         waiting.sort(key=lambda told: order.get(told.piece.role, 1))
