@@ -15,6 +15,7 @@ from objref.container.options import Options
 from objref.container.output import Output
 from objref.container.source import Source, open_path
 from objref.container.writer import ContainerWriter
+from objref.dialects.registry import find
 from objref.ending import written_by
 from objref.errors import FormatError, IntegrityError, UnsupportedError, UsageError
 from objref.findings import Findings
@@ -28,6 +29,8 @@ from objref.recovery.splitting import options_of, split_again
 
 __all__ = ["recover"]
 
+HEAD = 1 << 20
+"""Bytes by which a dialect is told."""
 TOLD = 100
 """Names of objects and ranges of the stream that are told."""
 Progress = Callable[[int], None] | None
@@ -54,10 +57,10 @@ def recover(
     Errors: FormatError (nothing of it can be proven), UnsupportedError (made by a newer version), UsageError (no
     container, or a destination in use), SourceError.
     """
-    if os.path.exists(dest) and os.path.samefile(image, dest):
-        raise UsageError(f"{os.fspath(dest)}: is what is read from, and stays as it is; name another file")
     source = open_path(image, "pread")
     try:
+        if os.path.exists(dest) and os.path.samefile(image, dest):
+            raise UsageError(f"{os.fspath(dest)}: is what is read from, and stays as it is; name another file")
         _check_container(image, source)
         with Output(dest, replace=replace) as output:
             return _Recovery(source, output, limits, progress).run()._replace(path=os.fspath(dest))
@@ -113,10 +116,10 @@ class _Recovery:
             known = check_opened(c, self._findings, "full", self._progress, joined=False)
             for cause in known.damage.causes:
                 self._findings.add(cause)
-            spans = _spans(known)
+            spans = _spans(c, known)
             c.again()
             self._expected = c.footer.stream_digest.hex()
-            meta = {} if about else _meta(c)
+            meta = _meta(c) or {"dialect": _dialect_of(c)}
             make = self._split if index or (about and not spans) else self._copy
             made = make(c, Fate(spans), options_of(meta), meta)
         finally:
@@ -209,18 +212,32 @@ def _tables_damaged(c: Mended, limits: Limits) -> tuple[bool, bool]:
     return len(findings) > len(about), bool(about)
 
 
-def _meta(c: Checked) -> dict[str, Any]:
+def _meta(c: Mended) -> dict[str, Any]:
     try:
         return c.meta()
     except FormatError:
         return {}
 
 
-def _spans(known: Bytes) -> dict[int, list[tuple[int, int]]]:
-    """Damaged addresses by section."""
+def _dialect_of(c: Mended) -> str:
+    """By how the stream begins, as an import tells it; empty when it does not show."""
+    try:
+        head = bytearray()
+        for _, chunk in c.runs():
+            head += chunk
+            if len(head) >= HEAD:
+                break
+        return find(bytes(head)).name
+    except FormatError:
+        return ""
+
+
+def _spans(c: Checked, known: Bytes) -> dict[int, list[tuple[int, int]]]:
+    """Damaged addresses of what the stream consists of, by section."""
     return {
         number: list(zip(found.starts.tolist(), found.stops.tolist(), strict=True))
         for number, found in known.damage.spans.items()
+        if c.sections[number].role in f.IN_STREAM
     }
 
 
