@@ -6,11 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recover.faults import KINDS, Sound, fault, image_of, known, outcome
+from recover.faults import KINDS, Fault, Sound, fault, image_of, known, outcome
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
 NAMES = ("tree.tar.zst", "predump.tar.zst", "scene.cr")
 FAULTS = 16
+AT_ONCE = 4
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -28,3 +29,14 @@ def test_the_three_things_that_must_hold(sample: tuple[bytes, Sound], kind: int,
         assert not found.wrong, f"seed {seed}"
         assert not found.missed, f"seed {seed}"
         assert not found.missing, f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_several_faults_at_once(sample: tuple[bytes, Sound], seed: int, tmp_path: Path) -> None:
+    """What comes back is nobody's promise, but it is sound, and of wrong bytes there are none."""
+    data, sound = sample
+    for n in range(AT_ONCE):
+        data = fault(data, seed * AT_ONCE + n + seed % 3).data
+    found = outcome(sound, Fault("several", data, [(0, len(sample[0]))]), tmp_path)
+    assert not found.wrong
+    assert not found.missed

@@ -148,7 +148,10 @@ class _Recovery:
 
         said = meta.get("source")
         source = said if isinstance(said, dict) else {}
-        done = split_again(c, fate, self._output, options, source, says, self._limits)
+        try:
+            done = split_again(c, fate, self._output, options, source, says, self._limits)
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{c.source.name}: its index is damaged and cannot be made again: {error}") from None
         before = {_cut_text(cut) for cut in meta.get("partial", []) if isinstance(cut, dict)}
         cuts = [text for cut in done.report.cuts if (text := _cut_text(cut._asdict())) not in before]
         sha256 = done.report.stream_sha256
