@@ -47,7 +47,7 @@ TARGETS = {"objref, fast": (1.0, 1.45), "objref, small": (0.85, 1.25), SMALLEST:
 """Of the base: geometric mean of the large images, and the worst."""
 OVERHEAD = 16_384
 READS = 500
-PARTS = dict(enumerate(("strands", "braid", "page table", "pages", "dictionary")))
+PARTS = dict(enumerate(("strands", "braid", "page table", "pages", "dictionary", "spares", "lost")))
 """By role."""
 
 

@@ -14,7 +14,7 @@ INTERFACE = {f"objref.dialects.{name}" for name in ("checks", "cuts", "dialect",
 LAZY = {"zstandard", "lzma", "bz2", "json", "hashlib"}
 WITH_NUMPY = {INDEX / name for name in ("arrays.py", "flat.py", "frontier.py", "strides.py")} | {*INDEX.rglob("build*.py")}
 WITH_NUMPY |= {STORE / name for name in ("asked.py", "batch.py", "gathering.py")}
-WITH_NUMPY |= {path for folder in ("verify", "checking", "native", "large") for root in (STORE, INDEX) for path in root.rglob(f"{folder}/*.py")}
+WITH_NUMPY |= {path for folder in ("verify", "checking", "native", "large", "recovery") for root in (STORE, INDEX) for path in root.rglob(f"{folder}/*.py")}
 WITH_NUMPY |= {STORE / "dialects" / "criu" / name for name in ("alike.py", "columns.py", "shape.py")}
 """Loaded where arrays are walked as a whole: by imports, verifications and large closures."""
 WITHOUT_NUMPY = [path for path in (*STORE.rglob("*.py"), *INDEX.rglob("*.py")) if path not in WITH_NUMPY]

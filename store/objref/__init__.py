@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         FormatError,
         IntegrityError,
         LimitError,
+        LostError,
         NotFoundError,
         ObjrefError,
         RestoreError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from objref.importer import Options, Report, import_image
     from objref.limits import Limits
     from objref.object import Object, Reference
+    from objref.recovery import Account, recover
     from objref.repacker import Repacked, repack_image
     from objref.restore import Maker, Restored
     from objref.sidecar.indexing import index_file
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from objref.verify import verify_image
 
 __all__ = [
+    "Account",
     "Batch",
     "Closure",
     "Cut",
@@ -55,6 +58,7 @@ __all__ = [
     "IntegrityError",
     "LimitError",
     "Limits",
+    "LostError",
     "Maker",
     "NotFoundError",
     "Object",
@@ -76,11 +80,13 @@ __all__ = [
     "import_image",
     "index_file",
     "open",
+    "recover",
     "repack_image",
     "verify_image",
 ]
 
 _HOMES = {
+    "Account": "recovery",
     "Batch": "batch",
     "Closure": "graph",
     "Cut": "cut",
@@ -99,6 +105,7 @@ _HOMES = {
     "export_image": "exporter",
     "import_image": "importer",
     "index_file": "sidecar.indexing",
+    "recover": "recovery",
     "repack_image": "repacker",
     "verify_image": "verify",
 }

@@ -96,7 +96,10 @@ class Backing(Protocol):
     def check_blocks(self, section: f.Section, piece: f.PieceEntry, start: int, end: int) -> None:
         """Check the blocks of a piece that hold its bytes start…end-1."""
 
-    def stream(self) -> Iterator[bytes | memoryview]:
+    def lost_bytes(self) -> int:
+        """Bytes of the stream that are lost."""
+
+    def stream(self, fill: bool = False) -> Iterator[bytes | memoryview]:
         """The original bytes in order; IntegrityError at the end if they are not what was indexed."""
 
     def runs(self) -> Iterator[tuple[int, bytes | memoryview]]:

@@ -11,6 +11,7 @@ __all__ = [
     "FormatError",
     "IntegrityError",
     "LimitError",
+    "LostError",
     "NotFoundError",
     "ObjrefError",
     "RestoreError",
@@ -62,6 +63,10 @@ class TruncatedError(FormatError, EOFError):
 
 class IntegrityError(FormatError):
     """A checksum or digest differs from the bytes it covers."""
+
+
+class LostError(FormatError):
+    """Bytes of an image that was recovered from a damaged one, and that did not come back."""
 
 
 class LimitError(FormatError):

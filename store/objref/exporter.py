@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from objref.container.source import BytesSource
-from objref.errors import SourceError, UsageError
+from objref.errors import LostError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from objref.archive.extract import Devices
@@ -18,6 +18,7 @@ __all__ = ["FORMS", "Exported", "export_image"]
 
 FORMS = ("auto", "directory", "tar", "native")
 DEVICES = ("refuse", "create")
+LOST = ("refuse", "fill")
 JOIN, LARGE = 1 << 18, 1 << 15
 """Pieces that are large go on as they are: what is copied is slower than what is written in two calls."""
 
@@ -44,6 +45,7 @@ def export_image(
     form: str = "auto",
     replace: bool = False,
     devices: Devices = "refuse",
+    lost: str = "refuse",
     progress: Callable[[int], None] | None = None,
 ) -> Exported:
     """Write the original of an image.
@@ -54,9 +56,10 @@ def export_image(
           the same image of
     devices  "create" makes the device nodes of a directory, too, as root may; else they are refused, since whoever
           opens one reaches what it stands for
+    lost  "fill" puts zeros where an image that was recovered has lost bytes; else such an image is refused
 
     Errors: IntegrityError when the bytes are not those that were imported (a file or directory is then not
-    left behind; of a pipe the last part is held back), UsageError, SourceError, FormatError (refused).
+    left behind; of a pipe the last part is held back), LostError, UsageError, SourceError, FormatError (refused).
     """
     if devices not in DEVICES:
         raise UsageError(f"devices must be one of {', '.join(DEVICES)}, not {devices!r}")
@@ -64,9 +67,10 @@ def export_image(
         raise UsageError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
     if isinstance(dest, str | os.PathLike):
         _refuse_own(image, dest)
+    _check_lost(image, lost, form)
     if form == "native":
         return _native(image, dest, replace, progress)
-    stream = _counted(image.stream(), progress)
+    stream = _counted(image.stream(fill=lost == "fill"), progress)
     if not isinstance(dest, str | os.PathLike):
         if form == "directory":
             raise UsageError("a directory cannot be written to a pipe: name a folder, or leave the form at tar")
@@ -99,6 +103,17 @@ def _is_same(dest: str | os.PathLike[str], name: str) -> bool:
         return os.path.samefile(dest, name)
     except (OSError, ValueError):  # not there, or no name at all: whoever opens it says so
         return False
+
+
+def _check_lost(image: Image, lost: str, form: str) -> None:
+    if lost not in LOST:
+        raise UsageError(f"lost must be one of {', '.join(LOST)}, not {lost!r}")
+    length = image.lost_bytes
+    if not length or (lost == "fill" and form != "native"):
+        return
+    how = "a native stream cannot say so" if form == "native" else "--partial writes zeros in their place"
+    where = ", ".join(f"{start}…{stop}" for start, stop in image.lost_ranges[:5])
+    raise LostError(f"{image.container.source.name}: {length} bytes of the stream are lost ({where}); {how}")
 
 
 def _native(

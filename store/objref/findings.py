@@ -14,7 +14,7 @@ __all__ = ["Finding", "Findings", "Severity", "finding_of"]
 
 Severity = Literal["error", "warning", "note"]
 
-RULE = re.compile(r"\b(?:R(?:20|1\d|[1-9])|S(?:1[0-2]|[1-9]))\b")
+RULE = re.compile(r"\b(?:R(?:2[01]|1\d|[1-9])|S(?:1[0-2]|[1-9]))\b")
 FINDINGS = 1000
 """Findings that are kept; further ones are counted."""
 

@@ -348,9 +348,22 @@ class Image:
 
     # -- the stream ----------------------------------------------------------------------------------------
 
-    def stream(self) -> Iterator[bytes | memoryview]:
-        """The original bytes in order. IntegrityError at the end if they are not what was imported."""
-        return self.container.stream()
+    @property
+    def lost_bytes(self) -> int:
+        """Bytes of the stream that did not come back when the image was recovered; 0 of any other image."""
+        return self.container.lost_bytes()
+
+    @property
+    def lost_ranges(self) -> list[tuple[int, int]]:
+        """Where they are in the stream, the first of them, as META says."""
+        said = self.meta.get("recovered", {})
+        found = said.get("lost", []) if isinstance(said, dict) else []
+        return [(r[0], r[1]) for r in found if isinstance(r, list) and len(r) == 2] if isinstance(found, list) else []
+
+    def stream(self, *, fill: bool = False) -> Iterator[bytes | memoryview]:
+        """The original bytes in order. IntegrityError at the end if they are not what was imported. LostError where
+        an image that was recovered has lost bytes, unless zeros may `fill` their place."""
+        return self.container.stream(fill)
 
     def export(
         self,

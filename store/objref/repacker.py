@@ -17,7 +17,7 @@ from objref.container.output import Output
 from objref.container.page_dictionary import choose_dictionary
 from objref.container.reader import Container
 from objref.container.writer import ContainerWriter, TableData
-from objref.errors import FormatError, IntegrityError, UnsupportedError, UsageError
+from objref.errors import FormatError, IntegrityError, LostError, UnsupportedError, UsageError
 from objref.image import Image, open_image
 from objref.limits import DEFAULT, Limits
 from objref_index.objects import LISTED, NOWHERE
@@ -112,6 +112,8 @@ def _container(image: Image) -> Container:
 
 def _only_what_is_known(container: Container) -> None:
     """What a later version added cannot be carried over by one that does not know what it says of the rest."""
+    if container.lost_bytes():
+        raise LostError(f"{container.source.name}: has lost bytes, and stays as it was recovered")
     strange = [f"array {what}" for what in container.foreign_arrays()]
     strange += [f"section {s.name}" for s in container.sections.values() if s.role >= len(f.ROLE_NAMES)]
     strange += [f"table {t.what}" for t in container.tables() if t.what not in NAMES]

@@ -29,6 +29,7 @@ CANDIDATES = {
     "extract": ("objref extract",),
     "density": ("zstd -3", "zstd -19", "objref, fast", "objref, small", "objref, raw pages", "objref, smallest"),
     "verify": ("decompress and XXH3", "objref verify", "objref verify, quick"),
+    "recover": ("objref import", "a damaged block", "a damaged index", "a cut at two thirds"),
     "shell": ("objref get, 2,000 objects", "python -c pass"),
     "import_objects": ("objref import", "objref import, raw", "protobuf, each item"),
     "import_pages": ("objref import", "objref import, raw"),
@@ -38,7 +39,7 @@ CANDIDATES = {
 }
 TARGETS = {
     "lookup": 2, "lookup_shapes": 2, "batches": 2, "opening": 1, "shell": 1, "import_objects": 1, "memory": 3, "seek": 3, "closure": 5, "split": 2,
-    "extract": 1, "verify": 2, "density": 3, "native": 4,
+    "extract": 1, "verify": 2, "density": 3, "native": 4, "recover": 2,
 }  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def check(found: dict[str, Any], name: str) -> None:
     assert all(isinstance(target["reached"], bool) for target in targets)
 
 
-@pytest.mark.parametrize("name", ["lookup", "lookup_shapes", "batches", "opening", "shell", "closure", "import_pages", "export", "verify"])
+@pytest.mark.parametrize("name", ["lookup", "lookup_shapes", "batches", "opening", "shell", "closure", "import_pages", "export", "verify", "recover"])
 def test_every_candidate_has_figures(name: str, tmp_path: Path) -> None:
     check(measured(name, tmp_path), name)
 

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
+import objref
 from objref.cli import main
+from objref.container import format as f
 
 
 @pytest.fixture
 def broken(image: Path, tmp_path: Path) -> Path:
-    """A byte of the first block changed."""
+    """A byte of the first block of pages changed."""
     data = bytearray(image.read_bytes())
-    data[70] ^= 1
+    with objref.open(image) as found:
+        pages = next(s for s in found.container.sections.values() if s.role == f.PAGES)
+        data[found.container.pieces(pages.id)[0].offset + 6] ^= 1
     path = tmp_path / "broken.objref"
     path.write_bytes(data)
     return path

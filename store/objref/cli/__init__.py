@@ -37,6 +37,7 @@ VERBS = {
     "extract": ("extracting", "make a smaller image with just what some tasks need"),
     "verify": ("verifying", "check that an image is what it says, byte for byte"),
     "check": ("checking", "tell whether the dump is whole: missing, stale or mixed files"),
+    "recover": ("recovering", "make a sound image of what is left of a damaged one"),
     "convert": ("converting", "a stream in another layout of its format, pipe to pipe"),
     "completion": ("completion", "print the completion script for a shell"),
 }

@@ -49,6 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="refuse",
         help="create: device nodes of a directory, too, which takes root (default: refuse them)",
     )
+    parser.add_argument("--partial", action="store_true", help="zeros where a recovered image has lost bytes")
     parser.add_argument("--force", action="store_true", help="replace DEST and FILE if they are files")
     parser.add_argument("--quiet", action="store_true", help="print nothing but errors")
 
@@ -66,17 +67,25 @@ def run(args: argparse.Namespace) -> int:
     refuse_inputs(args.output, args.image)
     with open_image(args.image, access="pread") as image, progress("export", image.stream_length) as shown:
         dest = sys.stdout.buffer if to_pipe else args.output
-        done = export_image(image, dest, form=args.form, replace=args.force, devices=args.devices, progress=shown)
+        lost = "fill" if args.partial else "refuse"
+        done = export_image(
+            image, dest, form=args.form, replace=args.force, devices=args.devices, lost=lost, progress=shown
+        )
+        missing = image.lost_bytes
     if args.seal:
         _write_seal(args.seal, done.seal, args.force)
     for note in () if args.quiet else done.notes:
         print(f"note: {safe(note)}", file=sys.stderr)
     if not to_pipe and not args.quiet:
         native = f" of native stream, seal {done.seal}" if done.form == "native" else ""
-        print(f"{safe(args.output)}: {size(done.bytes)}{native}, SHA-256 as imported")
+        print(f"{safe(args.output)}: {size(done.bytes)}{native}, {_as(missing)}")
         if len(done.folders) > 1:
             print(f"newest image directory: {safe(done.folders[0])}")
     return 0
+
+
+def _as(lost: int) -> str:
+    return f"zeros for {size(lost)} that are lost" if lost else "SHA-256 as imported"
 
 
 def _write_seal(path: str, seal: str, replace: bool) -> None:

@@ -44,6 +44,7 @@ def _facts(image: Any) -> dict[str, Any]:
         "meta": image.meta,
         "format": _format(image),
         "partial": image.partial,
+        "lost_bytes": image.lost_bytes,
         "objects": len(image),
         "references": image.reference_count,
         "dangling": image.dangling_count,
@@ -74,6 +75,7 @@ def _print(facts: dict[str, Any], name: str) -> None:
         ("source", f"{made}; dialect {meta.get('dialect', '?')}; stream {size(stream['length'])}{share}"),
         *((label, text) for label, text in (("format", _named(facts["format"])),) if text),
         *(("partial", text) for text in facts["partial"]),
+        *_recovered(meta, facts["lost_bytes"]),
         ("sha256", f"{stream['sha256']}"),
         ("made by", f"{meta.get('producer', '?')}{_packed(meta)}"),
         ("layers", ", ".join(str(path) or "." for path in meta.get("layers", [])) or "none"),
@@ -95,6 +97,16 @@ def _print(facts: dict[str, Any], name: str) -> None:
 
 def _named(facts: dict[str, str]) -> str:
     return ", ".join(f"{name} {text}" for name, text in facts.items())
+
+
+def _recovered(meta: dict[str, Any], lost: int) -> list[tuple[str, str]]:
+    said = meta.get("recovered")
+    if not isinstance(said, dict):
+        return []
+    if not lost and not said.get("cuts") and not said.get("lost_bytes"):
+        return [("lost", "nothing; it was recovered from a damaged file")]
+    objects = f"{count(said.get('lost_objects', 0), 'object')} without all of their bytes"
+    return [("lost", f"{size(lost)} of the stream, {objects}; it was recovered from a damaged file")]
 
 
 def _packed(meta: dict[str, Any]) -> str:

@@ -25,7 +25,8 @@ EPILOG = """\
 `objref VERB --help` tells more of a verb. `-` is standard input or output.
 Exit codes: 0 done, 2 usage, 3 no such object, 4 damaged or foreign bytes,
 5 a limit, 6 made by a newer version or not to be converted exactly,
-7 the system refused, 8 not whole, 9 perhaps not (check), 130 interrupted.
+7 the system refused, 8 not whole (check, recover), 9 perhaps not (check),
+130 interrupted.
 """
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from objref.verify import Report
 
 HELP = """\
-Check every checksum, digest and rule of an image (docs/format.md, R1 to R20),
+Check every checksum, digest and rule of an image (docs/format.md, R1 to R21),
 or of a stream with its index (S1 to S12).
 
 It goes on after damage, names the objects that are touched by it, and says what

@@ -14,7 +14,7 @@ from objref.container.blocks import check_block, decode_block
 from objref.container.decoding import decode_piece, decode_trailer
 from objref.container.source import Source
 from objref.container.tables import Tables
-from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
+from objref.errors import FormatError, IntegrityError, LimitError, LostError, UnsupportedError
 from objref.limits import DEFAULT, Limits
 from objref_index.columns import cast
 from objref_index.named import NamedTuple
@@ -184,6 +184,8 @@ class Content(Tables):
         if entry.role == f.PAGE_TABLE:
             yield from self._page_chunks(entry, address, length)
             return
+        if entry.role == f.LOST:
+            raise LostError(f"{length} bytes are lost: they did not come back when the image was recovered")
         if entry.role >= len(f.ROLE_NAMES):
             raise UnsupportedError(f"section {entry.name}: unknown role {entry.role}: a newer objref can read it")
         while length:

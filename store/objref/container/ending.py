@@ -36,7 +36,7 @@ class TableData(NamedTuple):
 
 def section_entry(s: GrowingSection) -> bytes:
     """The directory's entry of a section."""
-    flags = f.CRITICAL if s.role != f.STRAND else f.BULK * s.bulk
+    flags = f.CRITICAL if s.role not in (f.STRAND, f.SPARE) else f.BULK * s.bulk
     return f.SECTION_ENTRY.pack(
         s.number, s.role, s.codec, s.block_log2, flags, s.dictionary_number, s.length, s.stored, encode_name(s.name)
     )

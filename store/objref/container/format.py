@@ -26,8 +26,10 @@ ZERO_PAGE = 0xFFFFFFFF
 RESERVED_SLOT = 0xFFFFFFFE
 OBJECTS_MAX, REFERENCES_MAX = (1 << 31) - 1, (1 << 32) - 1
 
-STRAND, BRAID, PAGE_TABLE, PAGES, DICTIONARY = range(5)
-ROLE_NAMES = ("strand", "braid", "page table", "pages", "dictionary")
+STRAND, BRAID, PAGE_TABLE, PAGES, DICTIONARY, SPARE, LOST = range(7)
+ROLE_NAMES = ("strand", "braid", "page table", "pages", "dictionary", "spare", "lost")
+IN_STREAM = (STRAND, PAGE_TABLE, LOST)
+"""Roles that the braid names."""
 RAW, ZSTD, STRIPED = range(3)
 """STRIPED: tables only."""
 CODEC_NAMES = ("raw", "zstd")

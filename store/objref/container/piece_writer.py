@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections import deque
 from collections.abc import Sequence
@@ -16,13 +17,13 @@ from xxhash import xxh3_64_intdigest as xxh3
 from objref.container import format as f
 from objref.container.compress import compress_all
 from objref.container.dictionary import Dictionary, learn, own_level
-from objref.container.encoding import encode_name
+from objref.container.encoding import encode_name, encode_piece
 from objref.container.options import Options
 from objref.container.output import Sink
 from objref.container.section import Batch, GrowingSection
 from objref.errors import LimitError
 
-__all__ = ["ClosedPiece", "PieceWriter"]
+__all__ = ["ClosedPiece", "PieceWriter", "trailer_body"]
 
 PIECE_BUFFER = 8 << 20
 BATCH = 1 << 20
@@ -31,8 +32,31 @@ THREADS = 2
 IN_FLIGHT = 4
 """Batches between the stream and the file: enough to keep the threads busy."""
 
+NEVER_RAW = (f.BRAID, f.SPARE, f.LOST)
+"""Nobody maps them, and of the last there is nothing to see."""
+
 ClosedPiece: TypeAlias = tuple[f.Piece, "array[int]", "array[int]"]
 """A piece that is complete, with the ends and the checks of its blocks."""
+
+
+def trailer_body(pieces: Sequence[tuple[f.Piece, Sequence[int], Sequence[int]]]) -> tuple[list[f.Piece], bytes, int]:
+    """The body of the trailer that tells of these pieces; the pieces as they stand in it, and how many blocks."""
+    entries: list[f.Piece] = []
+    ends, checks = array("I"), array("Q")
+    for piece, piece_ends, piece_checks in pieces:
+        entries.append(piece._replace(first_block=len(ends)))
+        ends.extend(piece_ends)
+        checks.extend(piece_checks)
+    body = b"".join(encode_piece(entry) for entry in entries) + little(ends)
+    return entries, body + bytes(-len(body) % 8) + little(checks), len(ends)
+
+
+def little(values: array[int]) -> bytes:
+    """The bytes of these words, little-endian whatever the machine."""
+    if sys.byteorder == "big":
+        values = array(values.typecode, values)
+        values.byteswap()
+    return values.tobytes()
 
 
 class PieceWriter:
@@ -54,7 +78,7 @@ class PieceWriter:
             raise LimitError("more than 65534 sections")
         encode_name(name)  # while it can still be told who asked
         chosen = self.options.pages if role == f.PAGES else self.options.codec
-        codec = f.RAW if "raw" in (self.options.codec, chosen) and role != f.BRAID else f.ZSTD
+        codec = f.RAW if "raw" in (self.options.codec, chosen) and role not in NEVER_RAW else f.ZSTD
         section = GrowingSection(len(self._sections) + 1, name, role, codec, block_log2, level)
         self._sections.append(section)
         return section
@@ -118,20 +142,26 @@ class PieceWriter:
         stored = blocks if batch.frames is None else batch.frames.result()
         if section.piece_stored + length > STORED_MAX:
             self._close_piece(section)
-        if section.places is not None:
-            self._open_for(section)
         self._keep(section, stored, blocks)
         section.piece_length += length
-        if section.buffered >= PIECE_BUFFER or section.places is not None:
+        if section.buffered >= (4 if self._waits(section) else 1) * PIECE_BUFFER:
             self._write(section)
+
+    def _waits(self, section: GrowingSection) -> bool:
+        """Whether a section is held until its group ends: packed pages are, so that they lie behind the records. Raw
+        ones make long runs in the file, which can be mapped."""
+        return section.role == f.PAGES and section.codec == f.ZSTD
+
+    def _holds_much(self) -> bool:
+        """Whether it is time to end a group because of what is held."""
+        return any(s.buffered >= 2 * PIECE_BUFFER for s in self._sections if self._waits(s))
 
     def _keep(
         self, section: GrowingSection, stored: Sequence[bytes | memoryview], blocks: Sequence[bytes | memoryview]
     ) -> None:
         sizes, start = list(map(len, stored)), section.piece_stored
         ends = list(accumulate(sizes, initial=start))
-        if section.places is not None and section.lengths is not None:
-            section.places.extend((section.offset + at) << 24 | size for at, size in zip(ends, sizes, strict=False))
+        if section.lengths is not None:
             section.lengths.extend(map(len, blocks))
         section.chunks += stored
         section.piece_stored = ends[-1]
@@ -153,6 +183,11 @@ class PieceWriter:
     def _write(self, section: GrowingSection) -> None:
         """Write what is buffered; the piece stays open while nothing else is written."""
         self._open_for(section)
+        if section.places is not None:
+            at = self._out.position
+            for kept in section.chunks:
+                section.places.append(at << 24 | len(kept))
+                at += len(kept)
         self._out.write_all(section.chunks)
         section.chunks = []
         section.buffered = 0
@@ -162,18 +197,20 @@ class PieceWriter:
         if section.buffered:
             self._write(section)
         if section.piece_length:
-            piece = f.Piece(
-                section.number, section.role, section.codec, section.block_log2, section.dictionary_number,
-                section.piece_address,
-                section.piece_length, section.offset, len(section.ends), 0, section.name,
-            )  # fmt: skip
-            self._closed.append((piece, section.ends, section.checks))
+            self._closed.append((self._piece(section)._replace(offset=section.offset), section.ends, section.checks))
             section.stored += section.piece_stored
         address = section.piece_address + section.piece_length
         section.close_piece()
         section.piece_address = -(-address // section.block) * section.block
         if self._open is section:
             self._open = None
+
+    def _piece(self, section: GrowingSection) -> f.Piece:
+        """The growing piece of a section, without its place."""
+        return f.Piece(
+            section.number, section.role, section.codec, section.block_log2, section.dictionary_number,
+            section.piece_address, section.piece_length, 0, len(section.ends), 0, section.name,
+        )  # fmt: skip
 
     def _close_pieces(self) -> list[ClosedPiece]:
         """All that waits becomes blocks, and all blocks pieces: those since the last call."""
@@ -185,11 +222,16 @@ class PieceWriter:
         # The open piece first: closing it writes nothing, opening another one would cut it.
         if self._open is not None:
             self._close_piece(self._open)
-        for section in self._sections:
+        self._before_pieces()
+        # Pages last: the longest, and what is before a cut can be had without what is behind it.
+        for section in sorted(self._sections, key=lambda section: section.role == f.PAGES):
             self._close_piece(section)
             section.next = section.piece_address  # only here may a block be short: what it lacks belongs to nothing
         closed, self._closed = self._closed, []
         return closed
+
+    def _before_pieces(self) -> None:
+        """All blocks of a group are known, and those that are still in memory are about to be written."""
 
     def close(self) -> None:
         """Let go of the threads."""

@@ -38,15 +38,19 @@ class Container(Views):
                         for run in cast(chunk, "Q"):
                             yield run >> 48, run & f.ADDRESS_MASK
 
-    def stream(self) -> Iterator[bytes | memoryview]:
+    def lost_bytes(self) -> int:
+        """Bytes of the stream that did not come back when the image was recovered."""
+        return sum(s.length for s in self.sections.values() if s.role == f.LOST)
+
+    def stream(self, fill: bool = False) -> Iterator[bytes | memoryview]:
         """The stream, in order. Ends in IntegrityError when its digest differs: the last chunk is not handed
-        out before."""
+        out before. LostError at bytes that are lost, unless zeros may `fill` their place."""
         import hashlib
 
         digest = hashlib.sha256()
         held: list[bytes | memoryview] = []
         size = 0
-        for _, chunk in self.runs():
+        for _, chunk in self.runs(fill):
             digest.update(chunk)
             held.append(chunk)
             size += len(chunk)
@@ -56,14 +60,14 @@ class Container(Views):
         self._check_digest(digest.digest())
         yield from held
 
-    def runs(self) -> Iterator[tuple[int, bytes | memoryview]]:
+    def runs(self, fill: bool = False) -> Iterator[tuple[int, bytes | memoryview]]:
         """(strand, bytes) of the stream, in order. Their digest is for the caller to compare."""
         from objref.container.ahead import Ahead
 
         ahead = Ahead(self, self._look)
-        strands = [s for s in self.sections.values() if s.role in (f.STRAND, f.PAGE_TABLE)]
+        strands = [s for s in self.sections.values() if s.role in f.IN_STREAM]
         try:
-            yield from self._braided({s.id: _Cursor(self, s, ahead) for s in strands})
+            yield from self._braided({s.id: _Cursor(self, s, ahead) for s in strands}, fill)
         finally:
             ahead.close()
 
@@ -74,7 +78,7 @@ class Container(Views):
         count = -(-len(contents.joined) >> section.block_log2)
         return memoryview(b"".join(self.block(section, piece, first + i) for i in range(count)))
 
-    def _braided(self, cursors: dict[int, _Cursor]) -> Iterator[tuple[int, bytes | memoryview]]:
+    def _braided(self, cursors: dict[int, _Cursor], fill: bool) -> Iterator[tuple[int, bytes | memoryview]]:
         done = 0
         for strand, length in self.braid():
             cursor = cursors.get(strand)
@@ -82,7 +86,8 @@ class Container(Views):
                 raise self._no_strand(strand)
             if length % cursor.unit:
                 raise FormatError(f"braid: {length} bytes of pages are not whole pages (R11)")
-            for chunk in cursor.take(length):
+            filled = fill and self.sections[strand].role == f.LOST
+            for chunk in cursor.skip(length) if filled else cursor.take(length):
                 done += len(chunk)
                 yield strand, chunk
         self._check_lengths(done, cursors)
@@ -169,3 +174,15 @@ class _Cursor:
                 else:
                     section = self._container.page_section
                     yield from self._ahead.span(section, slot << f.PAGE_LOG2, pages << f.PAGE_LOG2)
+
+    def skip(self, length: int) -> Iterator[bytes]:
+        """Zeros in place of the next `length` bytes."""
+        while length:
+            if not self._spans:
+                raise FormatError(f"braid: {length} bytes more than section {self._section.name} has (R10)")
+            address, have = self._spans.pop()
+            part = min(length, have, JOIN)
+            if have > part:
+                self._spans.append((address + part, have - part))
+            yield bytes(part)
+            length -= part

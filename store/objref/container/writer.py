@@ -21,7 +21,7 @@ from objref.container import format as f
 from objref.container.blocks import decompress
 from objref.container.dictionary import Dictionary
 from objref.container.digest import StreamDigest
-from objref.container.encoding import encode_footer, encode_name, encode_piece, encode_superblock, encode_trailer
+from objref.container.encoding import encode_footer, encode_name, encode_superblock, encode_trailer
 from objref.container.ending import (
     TableData,
     piece_entries,
@@ -33,8 +33,9 @@ from objref.container.ending import (
 from objref.container.options import Options, sound
 from objref.container.output import Sink
 from objref.container.pages import PageTable
-from objref.container.piece_writer import ClosedPiece, PieceWriter
+from objref.container.piece_writer import ClosedPiece, PieceWriter, little, trailer_body
 from objref.container.section import GrowingSection
+from objref.container.spare import Spare, Told, encode_spare
 from objref.container.woven import apart
 from objref.errors import LimitError
 
@@ -45,6 +46,8 @@ __all__ = ["ContainerWriter", "Options", "TableData"]
 
 GROUP = 64 << 20
 READ_BACK_BLOCKS = 64
+SPARE_LOG2, LOST_LOG2 = 14, 20
+"""Blocks of most spares: one. Blocks of nothing: as few as a reader may well hold in memory."""
 
 
 class ContainerWriter(PieceWriter):
@@ -65,6 +68,9 @@ class ContainerWriter(PieceWriter):
         self._packed = self.options.codec != "raw"
         output.write(encode_superblock(f.PACKED_DIRECTORY if self._packed else 0))
         self._braid_section: GrowingSection | None = None
+        self._spare: GrowingSection | None = None
+        self._braided = b""
+        self._lost: GrowingSection | None = None
         self._page_table: GrowingSection | None = None
         self._pages: GrowingSection | None = None
         self.seen = PageTable(self._append_new_pages, self._read_page, self.options.seen_pages)
@@ -145,13 +151,29 @@ class ContainerWriter(PieceWriter):
 
     def end_batch(self) -> None:
         """A place where a group may end: all that was appended belongs to whole records."""
-        if self.stream_length - self._group_from >= GROUP:
+        if self.stream_length - self._group_from >= GROUP or self._holds_much():
             self._end_group()
 
     def end_group(self) -> None:
         """A group ends here, however short it is: a repack keeps to the groups of its source."""
         if self.stream_length > self._group_from:
             self._end_group()
+
+    def append_lost(self, length: int) -> int:
+        """The next bytes of the stream are lost: zeros in their place, which no reader takes for anything else.
+        Returns the address of the first."""
+        if self._lost is None:
+            self._lost = self._new("lost", f.LOST, LOST_LOG2, self.options.level)
+        address = self._lost.next
+        for done in range(0, length, 1 << LOST_LOG2):
+            zeros = bytes(min(length - done, 1 << LOST_LOG2))
+            self.append(self._lost.number, zeros)
+        return address
+
+    @property
+    def lost_section(self) -> int:
+        """The section number that extents of what is lost name; 0: nothing was lost."""
+        return self._lost.number if self._lost is not None else 0
 
     def _run(self, section: int, length: int) -> None:
         runs = self._runs
@@ -184,11 +206,12 @@ class ContainerWriter(PieceWriter):
         assert section.lengths is not None
         at = slot * f.PAGE
         number = at >> section.block_log2
-        if number >= len(section.places):
-            return self._read_waiting(section, at - (len(section.places) << section.block_log2))
+        known = len(section.places) + len(section.chunks)
+        if number >= known:
+            return self._read_waiting(section, at - (known << section.block_log2))
         block = self._decoded.get(number)
         if block is None:
-            block = self._read_back(section.places[number], section.lengths[number])
+            block = self._read_back(section, number, section.lengths[number])
             self._decoded[number] = block
             if len(self._decoded) > READ_BACK_BLOCKS:
                 self._decoded.popitem(last=False)
@@ -203,10 +226,15 @@ class ContainerWriter(PieceWriter):
                 at -= len(batch.content)
         return bytes(section.pending[at : at + f.PAGE])
 
-    def _read_back(self, place: int, length: int) -> bytes:
-        stored = self._out.read(place >> 24, place & 0xFFFFFF)
-        assert self._pages is not None  # for mypy: pages were stored
-        return stored if len(stored) == length else decompress(stored, length, "page read back", self._pages.dictionary)
+    def _read_back(self, section: GrowingSection, number: int, length: int) -> bytes:
+        assert section.places is not None  # for mypy: pages were stored
+        written = len(section.places)
+        if number < written:
+            place = section.places[number]
+            stored = self._out.read(place >> 24, place & 0xFFFFFF)
+        else:
+            stored = bytes(section.chunks[number - written])
+        return stored if len(stored) == length else decompress(stored, length, "page read back", section.dictionary)
 
     # -- groups --------------------------------------------------------------------------------------------
 
@@ -220,24 +248,40 @@ class ContainerWriter(PieceWriter):
         braid = self._braid_section
         if braid is None:
             braid = self._braid_section = self._new("braid", f.BRAID, self.options.block_log2, self.options.level)
-        if sys.byteorder == "big":
-            self._runs.byteswap()
-        self._append(braid, self._runs.tobytes())
+        self._braided = little(self._runs)
+        self._append(braid, self._braided)
         self._runs = array("Q")
 
+    def _before_pieces(self) -> None:
+        """The spare of the group, behind what was written and before what was not (docs/format.md, section 4)."""
+        spare, out = self._spare, self._out
+        if spare is None:
+            spare = self._spare = self._new("spare", f.SPARE, SPARE_LOG2, self.options.level)
+        waiting = [Told(self._piece(s), s.ends, s.checks) for s in self._sections if s.piece_length or s is spare]
+        order = {f.SPARE: 0, f.PAGES: 2}  # as they will lie
+        waiting.sort(key=lambda told: order.get(told.piece.role, 1))
+        told = [Told(*closed) for closed in self._closed] + waiting
+        previous = self._groups[-1].check if self._groups else 0
+        saying = Spare(
+            len(self._groups), self._group_start, self._group_from, self.stream_length, previous,
+            self._digest.digest(), told, self._braided,
+        )  # fmt: skip
+        self._braided = b""
+        data = memoryview(encode_spare(saying, out.position, self.options.level))
+        blocks = [data[at : at + spare.block] for at in range(0, len(data), spare.block)]
+        self._keep(spare, blocks, blocks)  # as they are, so that it can be found by its magic
+        spare.next += len(data)
+        spare.length += len(data)
+        spare.piece_length = len(data)
+        self._close_piece(spare)
+
     def _trailer(self, pieces: list[ClosedPiece]) -> None:
-        entries, ends, checks = [], array("I"), array("Q")
-        for piece, piece_ends, piece_checks in pieces:
-            entries.append(piece._replace(first_block=len(ends)))
-            ends.extend(piece_ends)
-            checks.extend(piece_checks)
-        body = b"".join(encode_piece(entry) for entry in entries) + _little(ends)
-        body += bytes(-len(body) % 8) + _little(checks)
+        entries, body, blocks = trailer_body(pieces)
         previous = self._groups[-1].check if self._groups else 0
         number, offset = len(self._groups), self._out.position
         header = encode_trailer(
             f.Trailer(
-                number, offset, self._group_start, self._group_from, self.stream_length, len(entries), len(ends),
+                number, offset, self._group_start, self._group_from, self.stream_length, len(entries), blocks,
                 previous, self._digest.digest(), len(body), xxh3(body),
             )
         )  # fmt: skip
@@ -307,10 +351,3 @@ class ContainerWriter(PieceWriter):
         """Let go of the threads."""
         self._digest.close()
         super().close()
-
-
-def _little(values: array[int]) -> bytes:
-    if sys.byteorder == "big":
-        values = array(values.typecode, values)
-        values.byteswap()
-    return values.tobytes()

@@ -70,6 +70,9 @@ class SidecarWriter(ContainerWriter):
     def end_batch(self) -> None:
         """One group, whatever the length: a sidecar that is torn is made again."""
 
+    def _before_pieces(self) -> None:
+        """No spare: a sidecar that is torn is made again."""
+
     def _write(self, section: GrowingSection) -> None:
         if section.number != STREAM:
             super()._write(section)

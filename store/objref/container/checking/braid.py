@@ -36,7 +36,7 @@ def _expected(c: Checked, structure: Structure) -> dict[int, dict[int, int]]:
     found: dict[int, dict[int, int]] = {}
     for number, pieces in structure.pieces.items():
         role = c.sections[number].role
-        if role not in (f.STRAND, f.PAGE_TABLE):
+        if role not in f.IN_STREAM:
             continue
         scale = f.PAGE // 4 if role == f.PAGE_TABLE else 1
         for piece in pieces:
@@ -75,7 +75,7 @@ def _check_group(c: Checked, structure: Structure, group: int, expected: dict[in
 def _check_runs(c: Checked, strands: Any, lengths: Any, where: str, findings: Findings) -> None:
     for number in np.unique(strands).tolist():
         section = c.sections.get(number)
-        if section is None or section.role not in (f.STRAND, f.PAGE_TABLE):
+        if section is None or section.role not in f.IN_STREAM:
             name = section.name if section else number
             findings.say("braid", where, f"section {name} is no strand (R10)", "R10")
         elif section.role == f.PAGE_TABLE and (lengths[strands == number] % np.uint64(f.PAGE)).any():

@@ -14,6 +14,7 @@ from objref.container.checking.dictionaries import check_dictionaries
 from objref.container.checking.layout import check_layout
 from objref.container.checking.opened import Checked
 from objref.container.checking.slots import bad_blocks, check_slots
+from objref.container.checking.spares import check_spares
 from objref.container.checking.stream import Proof, check_blocks, check_stream
 from objref.container.checking.structure import Structure, check_structure
 from objref.container.checking.tables import check_tables
@@ -23,7 +24,7 @@ from objref.errors import FormatError, UnsupportedError
 from objref.findings import Finding, Findings, finding_of
 from objref.limits import Limits
 
-__all__ = ["NOTHING", "Bytes", "Depth", "check_container"]
+__all__ = ["NOTHING", "Bytes", "Depth", "check_container", "check_opened"]
 
 Depth = Literal["quick", "full"]
 EMPTY = np.zeros(0, np.int64)
@@ -71,15 +72,22 @@ def check_container(
             return NOTHING
         c = torn
     try:
-        return _check(c, findings, depth, progress)
+        return check_opened(c, findings, depth, progress)
     finally:
         c.rest()
 
 
-def _check(c: Checked, findings: Findings, depth: Depth, progress: Callable[[int], None] | None) -> Bytes:
+def check_opened(
+    c: Checked, findings: Findings, depth: Depth, progress: Callable[[int], None] | None, joined: bool = True
+) -> Bytes:
+    """The same for what is open, which then reads by what the trailers confirm. It is for the caller to let it rest.
+
+    joined  whether the stream is joined, too, for its digests
+    """
     structure = check_structure(c, findings)
     c.adopt(structure.pieces, structure.lost)
     check_dictionaries(c, structure, findings)
+    check_spares(c, structure, findings)
     if c.whole:
         check_layout(c, structure, findings)
         check_tables(c, findings)
@@ -87,7 +95,7 @@ def _check(c: Checked, findings: Findings, depth: Depth, progress: Callable[[int
     proof = Proof(0, 0, False)
     if depth == "full":
         sound = check_braid(c, structure, findings)
-        proof = check_stream(c, structure, findings, progress) if sound else proof
+        proof = check_stream(c, structure, findings, progress) if sound and joined else proof
         check_blocks(c, structure, progress, proof.length)
     slots = check_slots(c, structure, findings) if depth == "full" else {}
     damage = _damage(c, structure, slots)
@@ -98,7 +106,7 @@ def _covered(c: Checked, structure: Structure) -> dict[int, tuple[U64, U64]]:
     found = {}
     for number, pieces in structure.pieces.items():
         role = c.sections[number].role
-        if role in (f.STRAND, f.PAGE_TABLE):
+        if role in f.IN_STREAM:
             scale = f.PAGE // 4 if role == f.PAGE_TABLE else 1
             found[number] = covered([(p.address * scale, (p.address + p.length) * scale) for p in pieces])
     return found

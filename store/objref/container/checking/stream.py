@@ -110,7 +110,7 @@ class _Cursor:
 def _cursors(c: Checked) -> dict[int, _Cursor]:
     sections = list(c.sections.values())
     pages = next((s for s in sections if s.role == f.PAGES), None)
-    return {s.id: _Cursor(c, s, pages) for s in sections if s.role in (f.STRAND, f.PAGE_TABLE)}
+    return {s.id: _Cursor(c, s, pages) for s in sections if s.role in f.IN_STREAM}
 
 
 def _join(

@@ -17,7 +17,7 @@ from objref.errors import FormatError
 from objref.findings import Findings
 from objref.limits import Limits
 
-__all__ = ["open_torn"]
+__all__ = ["Torn", "found_magic", "open_torn", "trailers_of"]
 
 STEP = 4 << 20
 
@@ -61,22 +61,27 @@ class Torn(Checked):
 def open_torn(source: Source, limits: Limits, findings: Findings) -> Torn | None:
     """What can be read of a torn file; None without a first group."""
     chain: list[f.Trailer] = []
-    for trailer in _trailers(source):
+    for trailer in trailers_of(source):
         if trailer.number == len(chain) and trailer.previous == (chain[-1].check if chain else 0):
             chain.append(trailer)
     return Torn(source, limits, findings, chain) if chain else None
 
 
-def _trailers(source: Source) -> Iterator[f.Trailer]:
+def trailers_of(source: Source) -> Iterator[f.Trailer]:
     """Sound trailers that lie where they say, in the order of the file."""
-    keep = len(f.GROUP_MAGIC) - 1
+    for offset in found_magic(source, f.GROUP_MAGIC, f.TRAILER.size):
+        try:
+            yield decode_trailer(bytes(source.read(offset, f.TRAILER.size)), offset)
+        except FormatError:  # these eight bytes may stand anywhere
+            continue
+
+
+def found_magic(source: Source, magic: bytes, size: int) -> Iterator[int]:
+    """Where these bytes stand, with room for `size` bytes."""
+    keep = len(magic) - 1
     for start in range(0, source.length, STEP):
         data = bytes(source.read(start, min(STEP + keep, source.length - start)))
         at = -1
-        while (at := data.find(f.GROUP_MAGIC, at + 1)) >= 0:
-            offset = start + at
-            if offset + f.TRAILER.size <= source.length:
-                try:
-                    yield decode_trailer(bytes(source.read(offset, f.TRAILER.size)), offset)
-                except FormatError:  # these eight bytes may stand anywhere
-                    continue
+        while (at := data.find(magic, at + 1)) >= 0:
+            if start + at + size <= source.length:
+                yield start + at
