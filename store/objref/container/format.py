@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest as xxh3
 
-from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError, UsageError
+from objref.errors import FormatError, IntegrityError, LimitError, UnsupportedError
 from objref_index.columns import Word
 
 MAJOR, MINOR = 0, 2
@@ -255,7 +255,7 @@ def encode_name(name: str) -> bytes:
     """24 bytes, zero padded."""
     data = name.encode()
     if len(data) > 24:
-        raise UsageError(f"name {name!r} is longer than 24 bytes")
+        raise FormatError(f"name {name!r} is longer than 24 bytes")
     return data
 
 

@@ -69,7 +69,10 @@ def _trailers(source: Source) -> Iterator[f.Trailer]:
     """Sound trailers that lie where they say, in the order of the file."""
     keep = len(f.GROUP_MAGIC) - 1
     for start in range(0, source.length, STEP):
-        data = bytes(source.read(start, min(STEP + keep, source.length - start)))
+        try:
+            data = bytes(source.read(start, min(STEP + keep, source.length - start)))
+        except FormatError:  # FILE is shorter than the index beside it says: what comes behind has no place
+            return
         at = -1
         while (at := data.find(f.GROUP_MAGIC, at + 1)) >= 0:
             offset = start + at
