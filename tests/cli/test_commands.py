@@ -282,7 +282,7 @@ def test_completion_offers_nothing_that_a_shell_would_run(run: Run, tmp_path: Pa
     (tmp_path / "dump" / name).write_bytes(b"x")
     (tmp_path / "dump" / "plain.img").write_bytes(b"x")
     run("import", tmp_path / "dump", "-o", tmp_path / "x.objref")
-    assert run("__complete", "get", tmp_path / "x.objref", "member:")[1].split("\n") == ["member:plain.img", ""]
+    assert run("__complete", "get", tmp_path / "x.objref", "member:")[1].split("\n") == ["member:", "member:plain.img", ""]
 
 
 def test_completion_is_silent_on_files_that_are_no_images(run: Run, sample: Path) -> None:
