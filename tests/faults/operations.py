@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import zstandard
 from criu.making_scenes import SCENES
+from linux_cr.making import Shape
 from linux_cr.making import scene as linux_cr_scene
 
 import objref
@@ -82,7 +83,7 @@ def _stale(here: Path) -> None:
 
 
 def _stream(here: Path) -> None:
-    (here / "dump.cr").write_bytes(bytes(linux_cr_scene("v20", tasks=2).out))
+    (here / "dump.cr").write_bytes(bytes(linux_cr_scene("v23-rc1", tasks=2, shape=Shape(ttys=False, nested=False)).out))
 
 
 def _leaving(here: Path) -> None:

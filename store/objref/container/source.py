@@ -10,6 +10,7 @@ import mmap
 import os
 import stat
 import threading
+from contextlib import suppress
 from typing import BinaryIO, Protocol
 
 from objref.errors import SourceError, TruncatedError, UsageError
@@ -117,9 +118,10 @@ class PreadSource:
 
     def close(self) -> None:
         self.length = CLOSED
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):  # what was read was read
+                os.close(fd)
 
 
 class FileSource:

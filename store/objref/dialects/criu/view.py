@@ -162,7 +162,8 @@ def brief(found: Object) -> str:
 
 def _target(found: Object, role: str, kind: str) -> Object | None:
     """What a role leads to, if it is of that kind: a forged image may lead anywhere."""
-    return next((t for r in found.references if r.role == role and (t := r.target) is not None and t.kind == kind), None)
+    targets = (r.target for r in found.references if r.role == role)
+    return next((target for target in targets if target is not None and target.kind == kind), None)
 
 
 def _fields(found: Object) -> Fields:
