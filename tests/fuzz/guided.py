@@ -3,27 +3,31 @@ changed further, by the target's own mutation."""
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
-from fuzz.targets import Target
+if TYPE_CHECKING:  # it imports objref, which must be instrumented before
+    from fuzz.targets import Target
 
 __all__ = ["fuzz", "instrument"]
 
 
 def instrument() -> None:
-    """Before objref is imported: count the branches of its modules."""
+    """Before objref is imported: count the branches of all its modules."""
     import atheris
 
-    atheris.enabled_hooks.add("str")
-    instrumented = atheris.instrument_imports(include=["objref", "objref_index"])
-    with instrumented:
-        import objref.image
-        import objref.importer
-        import objref.verify  # noqa: F401
+    with atheris.instrument_imports(include=["objref", "objref_index"], enable_loader_override=False):
+        for name in ("objref", "objref_index"):
+            package = importlib.import_module(name)
+            for found in pkgutil.walk_packages(package.__path__, f"{name}."):
+                if not found.name.endswith("__main__"):
+                    importlib.import_module(found.name)
 
 
 def fuzz(target: Target, try_one: Callable[[bytes], None], seed: int, seconds: float, runs: int, folder: Path) -> None:
@@ -45,7 +49,7 @@ def fuzz(target: Target, try_one: Callable[[bytes], None], seed: int, seconds: f
         return target.mutate(Random(number), bytes(data))[:most]
 
     arguments = ["fuzz", str(corpus), f"-seed={seed + 1}", f"-runs={runs or -1}", "-max_len=262144", "-rss_limit_mb=0",
-                 "-timeout=0", "-verbosity=0", "-print_final_stats=0", "-handle_segv=0", "-handle_abrt=0",
+                 "-timeout=600", "-verbosity=0", "-print_final_stats=0", "-handle_segv=0", "-handle_abrt=0",
                  "-handle_bus=0", "-handle_fpe=0", "-handle_ill=0", f"-artifact_prefix={folder}/"]  # fmt: skip
     atheris.Setup(arguments, one, custom_mutator=mutated)
     atheris.Fuzz()
