@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from objref.errors import SourceError, UsageError
+from objref.errors import FormatError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from objref.archive.extract import Devices
@@ -148,6 +148,9 @@ def _to_directory(
 ) -> Exported:
     from objref.archive.extract import extract
 
+    for folder in image.layers:  # a user is told to restore from there
+        if folder.startswith("/") or ".." in folder.split("/"):
+            raise FormatError(f"META names {folder!r} as the folder of a layer, which lies outside of what is exported")
     notes = extract((bytes(chunk) for chunk in stream), dest, devices=devices)
     folders = [os.path.join(os.fspath(dest), folder) if folder else os.fspath(dest) for folder in image.layers]
     shown = [f"{os.fsdecode(note.name)}: {note.text}" for note in notes]

@@ -22,7 +22,7 @@ from objref.errors import ObjrefError
 from objref.native import layout as n
 from objref.sidecar.layout import ENDING, HEAD, decode, encode
 
-__all__ = ["containers", "native_streams", "pair", "sidecars", "unpair"]
+__all__ = ["containers", "native_streams", "pair", "redigest", "sidecars", "unpair"]
 
 BLIND = 0.15
 """The part of inputs that are changed without sealing them."""
@@ -55,7 +55,7 @@ def _forged(dice: Random, forger: Forger) -> bytes:
         start, end = dice.choice(regions[dice.choice(list(regions))])
         forger.data[start:end] = change_inside(dice, bytes(forger.data[start:end]))
     if dice.random() < 0.8:
-        _digest(forger)
+        redigest(forger)
     return forger.seal(body=dice.random() < 0.95, tables=dice.random() < 0.95, blocks=dice.random() < 0.95)
 
 
@@ -85,7 +85,7 @@ def _pieces(forger: Forger) -> list[tuple[int, int]]:
     return found or [(0, 8)]
 
 
-def _digest(forger: Forger) -> None:
+def redigest(forger: Forger) -> None:
     """SHA-256 of what the stream is now, where it still can be joined."""
     try:
         container = Container(BytesSource(forger.seal()))
