@@ -17,7 +17,9 @@ from typing import NamedTuple
 import zstandard
 from criu.making_scenes import SCENES
 from dobriyan.making import realistic
-from fuzz import invariants as must
+from fuzz.archives import any_archive, any_tar
+from fuzz.dialects import any_conversion, any_dump, any_stream, collected
+from fuzz.images import any_container, any_native, any_sidecar
 from fuzz.mutating import Mutation, any_bytes, items_of_tars, objects_of
 from fuzz.sealing import containers, native_streams, pair, sidecars
 from linux_cr.making import Shape
@@ -36,7 +38,7 @@ __all__ = ["TARGETS", "Target"]
 
 
 class Target(NamedTuple):
-    """A parser under test. `check` raises when what must hold does not; its docstring says what must."""
+    """A parser under test. `check` raises when what must hold does not; its docstring says what """
 
     name: str
     seeds: Callable[[], list[bytes]]
@@ -97,7 +99,7 @@ def _containers() -> list[bytes]:
 def _of_dialects() -> list[bytes]:
     """Raw containers of each dialect: what stands in a record may be forged under checks that are right."""
     streams = [_criu()[0], SCENES["one_task"]().tar(), _linux_cr()[0], _openvz()[0], _dobriyan()[1]]
-    made = [must.collected(stream, [stream]) for stream in streams]
+    made = [collected(stream, [stream]) for stream in streams]
     return [data for data in made if isinstance(data, bytes)]
 
 
@@ -209,17 +211,17 @@ def _streams(seeds: Callable[[], list[bytes]]) -> Mutation:
 TARGETS = {
     target.name: target
     for target in (
-        Target("container", _containers, containers, must.any_container),
-        Target("records", _of_dialects, containers, must.any_container),
-        Target("sidecar", _sidecars, sidecars, must.any_sidecar),
-        Target("native", _native, native_streams, must.any_native),
-        Target("criu", _criu, items_of_tars, must.any_stream),
-        Target("linux-cr", _linux_cr, _streams(_linux_cr), must.any_stream),
-        Target("openvz", _openvz, _streams(_openvz), must.any_stream),
-        Target("dobriyan", _dobriyan, _streams(_dobriyan), must.any_stream),
-        Target("extract", _criu, items_of_tars, must.any_dump),
-        Target("convert", _convertible, _streams(_convertible), must.any_conversion),
-        Target("tar", _tars, _in_tars, must.any_tar),
-        Target("compressed", _archives, any_bytes, must.any_archive),
+        Target("container", _containers, containers, any_container),
+        Target("records", _of_dialects, containers, any_container),
+        Target("sidecar", _sidecars, sidecars, any_sidecar),
+        Target("native", _native, native_streams, any_native),
+        Target("criu", _criu, items_of_tars, any_stream),
+        Target("linux-cr", _linux_cr, _streams(_linux_cr), any_stream),
+        Target("openvz", _openvz, _streams(_openvz), any_stream),
+        Target("dobriyan", _dobriyan, _streams(_dobriyan), any_stream),
+        Target("extract", _criu, items_of_tars, any_dump),
+        Target("convert", _convertible, _streams(_convertible), any_conversion),
+        Target("tar", _tars, _in_tars, any_tar),
+        Target("compressed", _archives, any_bytes, any_archive),
     )
 }
