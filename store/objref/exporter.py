@@ -67,7 +67,7 @@ def export_image(
         if form == "directory":
             raise UsageError("a directory cannot be written to a pipe: name a folder, or leave the form at tar")
         return _to_pipe(stream, dest)
-    kind = image.meta.get("source", {}).get("kind")
+    kind = image.source.get("kind")
     if form == "directory" and kind == "stream":
         raise UsageError("the source was no archive but one stream: it comes back as one file (form tar)")
     if form == "directory" and image.partial:

@@ -41,6 +41,7 @@ def _facts(image: Any) -> dict[str, Any]:
         **container.about(),
         "stream": {"length": image.stream_length, "sha256": image.stream_sha256},
         "meta": image.meta,
+        "layers": image.layers,
         "partial": image.partial,
         "objects": len(image),
         "references": image.reference_count,
@@ -54,7 +55,7 @@ def _facts(image: Any) -> dict[str, Any]:
 def _print(facts: dict[str, Any], name: str) -> None:
     paint = Paint(sys.stdout)
     meta, stream = facts["meta"], facts["stream"]
-    source = meta.get("source", {})
+    source = _part(meta, "source")
     made = f"{source.get('kind', '?')}" + (f", {source['compression']}" if source.get("compression") else "")
     index = facts.get("index")
     share = "" if index or not stream["length"] else f" ({facts['file_length'] / stream['length']:.0%})"
@@ -64,11 +65,11 @@ def _print(facts: dict[str, Any], name: str) -> None:
         *(("partial", text) for text in facts["partial"]),
         ("sha256", f"{stream['sha256']}"),
         ("made by", f"{meta.get('producer', '?')}{_packed(meta)}"),
-        ("layers", ", ".join(str(path) or "." for path in meta.get("layers", [])) or "none"),
+        ("layers", ", ".join(str(path) or "." for path in facts["layers"]) or "none"),
         ("objects", f"{facts['objects']}, {count(facts['references'], 'reference')}, {facts['dangling']} dangling"),
     ]
     if not index:  # a stream that stays as it is stores each page that it has
-        rows.append(("pages", _pages(meta.get("pages", {}))))
+        rows.append(("pages", _pages(_part(meta, "pages"))))
     if index:
         beside = f"{index['name']}, {size(index['length'])}, {index['entries']} keys in its tree"
         rows.insert(1, ("index", beside))
@@ -79,6 +80,12 @@ def _print(facts: dict[str, Any], name: str) -> None:
     for kind in facts["kinds"]:
         print(f"{safe(kind['name']):<16}{kind['objects']:>9}{size(kind['bytes']):>11}")
     _print_notes(facts["notes"], paint)
+
+
+def _part(meta: dict[str, Any], name: str) -> dict[str, Any]:
+    """What META says under a name, if that has names in turn: it is whatever its author wrote."""
+    found = meta.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _packed(meta: dict[str, Any]) -> str:
@@ -92,7 +99,7 @@ def _pages(pages: dict[str, Any]) -> str:
     if not pages.get("all"):
         return "none"
     cap = "; the table of pages seen was full, repeats may be stored twice" if pages.get("cap_reached") else ""
-    return f"{pages['all']}, of which {pages['zero']} zero and {pages['repeated']} repeated{cap}"
+    return f"{pages['all']}, of which {pages.get('zero')} zero and {pages.get('repeated')} repeated{cap}"
 
 
 def _print_notes(notes: list[dict[str, str]], paint: Paint) -> None:

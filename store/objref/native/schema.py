@@ -35,6 +35,8 @@ def schema_of(image: Image) -> Schema:
     for what, entries in (("kinds", container.kinds), ("roles", container.roles)):
         if [entry.id for entry in entries] != list(range(len(entries))):
             raise FormatError(f"directory: the {what} are not numbered from 0 in order")
+        if not all(entry.name for entry in entries):
+            raise FormatError(f"directory: one of the {what} has no name")
     kinds = tuple(Kind(kind.name, of_kind.get(kind.id, forms.get(kind.name, 0))) for kind in container.kinds)
     roles = tuple(Role(role.name, role.strength) for role in container.roles)
     return Schema(str(image.meta.get("dialect", "?")), kinds, roles)
