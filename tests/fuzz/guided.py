@@ -33,6 +33,7 @@ def instrument() -> None:
 def fuzz(target: Target, try_one: Callable[[bytes], None], seed: int, seconds: float, runs: int, folder: Path) -> None:
     """Fuzz until the time is over, or the runs are. libFuzzer ends the process, with code 0."""
     import atheris
+    from fuzz.mutating import any_bytes
 
     corpus = folder / "corpus"
     corpus.mkdir(exist_ok=True)
@@ -46,7 +47,10 @@ def fuzz(target: Target, try_one: Callable[[bytes], None], seed: int, seconds: f
         try_one(data)
 
     def mutated(data: bytes, most: int, number: int) -> bytes:
-        return target.mutate(Random(number), bytes(data))[:most]
+        try:
+            return target.mutate(Random(number), bytes(data))[:most]
+        except Exception:  # what was changed often has no structure any more that could be kept
+            return any_bytes(Random(number), bytes(data))[:most]
 
     arguments = ["fuzz", str(corpus), f"-seed={seed + 1}", f"-runs={runs or -1}", "-max_len=262144", "-rss_limit_mb=0",
                  "-timeout=600", "-verbosity=0", "-print_final_stats=0", "-handle_segv=0", "-handle_abrt=0",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from random import Random
 
 from fuzz.mutating import MOST, any_bytes, change_inside
@@ -39,12 +39,12 @@ def containers(dice: Random, data: bytes) -> bytes:
     return _forged(dice, forger)
 
 
-@cache
+@lru_cache(64)
 def _forger(data: bytes) -> Forger | None:
     """None of what is no image: guided runs also change what was changed."""
     try:
         return Forger(data)
-    except (ObjrefError, struct.error, IndexError, StopIteration):
+    except (ObjrefError, struct.error, IndexError, StopIteration, KeyError, ValueError):
         return None
 
 
@@ -154,6 +154,8 @@ def native_streams(dice: Random, data: bytes) -> bytes:
     try:
         parts = frames(data)
     except struct.error:
+        parts = []
+    if not parts:
         return any_bytes(dice, data)
     for _ in range(dice.choice((1, 1, 2, 3))):
         parts = dice.choice(FRAME_CHANGES)(dice, parts)
