@@ -151,7 +151,7 @@ def small_image(codec: str = "zstd", *, groups: bool = False, plain_tables: bool
         container_writer.GROUP, ending.SMALL_TABLE = saved
 
 
-def dense_image() -> bytes:
+def dense_image(items: int = 9000) -> bytes:
     """An image in two groups with a dictionary of 16 KiB, packed tables of several stripes and a packed directory."""
     saved = container_writer.GROUP, ending.SMALL_TABLE
     container_writer.GROUP, ending.SMALL_TABLE = 65536, 8192
@@ -159,7 +159,7 @@ def dense_image() -> bytes:
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "dense.objref"
-            write_events(path, list(dense_events()), options)
+            write_events(path, list(dense_events(items)), options)
             return path.read_bytes()
     finally:
         container_writer.GROUP, ending.SMALL_TABLE = saved

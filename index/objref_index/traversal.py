@@ -30,10 +30,11 @@ Roles = bytes
 
 
 def role_set(numbers: Iterable[int]) -> Roles:
-    """Roles by their numbers."""
+    """Roles by their numbers. No reference has one that does not fit into a byte."""
     followed = bytearray(ROLES)
     for number in numbers:
-        followed[number] = 1
+        if number < ROLES:
+            followed[number] = 1
     return bytes(followed)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from objref.container.source import BytesSource
-from objref.errors import LostError, SourceError, UsageError
+from objref.errors import FormatError, LostError, SourceError, UsageError
 
 if TYPE_CHECKING:
     from objref.archive.extract import Devices
@@ -75,7 +75,7 @@ def export_image(
         if form == "directory":
             raise UsageError("a directory cannot be written to a pipe: name a folder, or leave the form at tar")
         return _to_pipe(stream, dest)
-    kind = image.meta.get("source", {}).get("kind")
+    kind = image.source.get("kind")
     if form == "directory" and kind == "stream":
         raise UsageError("the source was no archive but one stream: it comes back as one file (form tar)")
     if form == "directory" and image.partial:
@@ -187,6 +187,9 @@ def _to_directory(
 ) -> Exported:
     from objref.archive.extract import extract
 
+    for folder in image.layers:  # a user is told to restore from there
+        if folder.startswith("/") or ".." in folder.split("/"):
+            raise FormatError(f"META names {folder!r} as the folder of a layer, which lies outside of what is exported")
     notes = extract((bytes(chunk) for chunk in stream), dest, devices=devices)
     folders = [os.path.join(os.fspath(dest), folder) if folder else os.fspath(dest) for folder in image.layers]
     shown = [f"{os.fsdecode(note.name)}: {note.text}" for note in notes]

@@ -149,6 +149,12 @@ class Image:
         return self._dialect
 
     @property
+    def source(self) -> dict[str, Any]:
+        """What META says of the source: `kind`, `compression`."""
+        found = self.meta.get("source")
+        return found if isinstance(found, dict) else {}
+
+    @property
     def layers(self) -> list[str]:
         """Folder of each layer in the source, newest first."""
         found = self.meta.get("layers", [])

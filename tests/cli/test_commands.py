@@ -276,6 +276,16 @@ def test_completion_offers_what_fits(run: Run, image: Path, words: list[str], of
     assert all(line.startswith(words[-1]) for line in out.splitlines())
 
 
+@pytest.mark.parametrize("name", ["$(touch ran)", "`touch ran`", "a;touch ran", "a b", "*", "a>b", "a'b", "a\\b", "\x1b[2J"])
+def test_completion_offers_nothing_that_a_shell_would_run(run: Run, tmp_path: Path, name: str) -> None:
+    """What is offered goes into the line unquoted."""
+    (tmp_path / "dump").mkdir()
+    (tmp_path / "dump" / name).write_bytes(b"x")
+    (tmp_path / "dump" / "plain.img").write_bytes(b"x")
+    run("import", tmp_path / "dump", "-o", tmp_path / "x.objref")
+    assert run("__complete", "get", tmp_path / "x.objref", "member:")[1].split("\n") == ["member:", "member:plain.img", ""]
+
+
 def test_completion_is_silent_on_files_that_are_no_images(run: Run, sample: Path) -> None:
     assert run("__complete", "get", sample, "file:") == (0, "", "")
 

@@ -13,6 +13,7 @@ import pytest
 from samples import answers, folder_listing, small_events, write_events
 
 import objref
+from objref.container.output import Output
 from objref.container.writer import Options
 
 CALLS = ("open", "write", "fsync", "link", "replace", "rename", "unlink", "close", "fchmod")
@@ -165,3 +166,13 @@ def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "link", refuse)
     write(tmp_path / "x.objref", 3, False)
     assert folder_listing(tmp_path) == ["x.objref"]
+
+
+def test_what_is_read_back_in_parts_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short read once went into the checks of a sidecar's tree: an index that was done, and useless."""
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, length, offset: real(fd, (length + 1) // 2, offset))
+    with Output(tmp_path / "x") as output:
+        output.write(b"0123456789")
+        assert output.read(2, 7) == b"2345678"
+        assert output.read(8, 7) == b"89"

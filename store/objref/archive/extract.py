@@ -22,6 +22,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from objref.archive.extract_place import Place
@@ -139,7 +140,8 @@ class DirectoryWriter:
     def _close(self) -> None:
         self._state = "closed"
         if self._file is not None:
-            os.close(self._file.fd)
+            with suppress(OSError):  # it is on its way out
+                os.close(self._file.fd)
             self._file = None
         self._tree.close()
 
@@ -177,8 +179,8 @@ class DirectoryWriter:
         member, fd = self._file.member, self._file.fd
         with creating(member.name):
             self._restore(member, fd)
+            self._file = None  # closed below, whatever closing says
             os.close(fd)
-        self._file = None
 
     # Members
 

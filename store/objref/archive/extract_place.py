@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from objref.archive.extract_tree import OPEN_FOLDER, PRIVATE
@@ -61,19 +62,28 @@ class Place:
     def open(self) -> int:
         with naming(self._path):
             os.mkdir(self._partial, PRIVATE, dir_fd=self._parent)
-            return os.open(self._partial, OPEN_FOLDER, dir_fd=self._parent)
+            try:
+                return os.open(self._partial, OPEN_FOLDER, dir_fd=self._parent)
+            except BaseException:
+                with suppress(OSError):
+                    os.rmdir(self._partial, dir_fd=self._parent)
+                raise
 
     def commit(self) -> None:
         with naming(self._path):
             os.rename(self._partial, self._name, src_dir_fd=self._parent, dst_dir_fd=self._parent)
-        os.close(self._parent)
+        self._close()
 
     def discard(self, note: Callable[[bytes, str], None]) -> None:
         try:
             remove(self._partial, self._parent)
         except OSError as error:
             note(self._partial, f"could not be removed: {error}")
-        os.close(self._parent)
+        self._close()
+
+    def _close(self) -> None:
+        with suppress(OSError):  # a folder holds nothing that closing could lose
+            os.close(self._parent)
 
 
 def remove(name: bytes, parent: int) -> None:

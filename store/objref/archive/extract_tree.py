@@ -108,8 +108,9 @@ class Tree:
         self._at: Steps = ()
 
     def close(self) -> None:
-        os.close(self._fd)
-        os.close(self.root)
+        for fd in (self._fd, self.root):
+            with suppress(OSError):  # a folder holds nothing that closing could lose
+                os.close(fd)
 
     def enter(self, steps: Steps, *, missing: Literal["create", "refuse"], whose: bytes) -> int:
         """Descriptor of a directory, valid until the next call."""

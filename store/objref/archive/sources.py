@@ -74,7 +74,8 @@ class Source:
 
     def close(self) -> None:
         """Close what was opened here; a file object that was handed in stays open."""
-        self._close()
+        with suppress(OSError):  # what was read was read
+            self._close()
 
 
 def open_source(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 HELP = """\
 Print the completion script for a shell.
@@ -18,6 +19,8 @@ Print the completion script for a shell.
   fish:  objref completion fish | source
 """
 OFFERED = 200
+PLAIN = re.compile(r"[\w./:@%+,~^#][\w./:@%+,~^#=-]*", re.ASCII)
+"""What shells take as it stands. They put what is offered into the line unquoted, so a name of `$(…)` would be run."""
 SCRIPTS = {
     "bash": """\
 _objref() {
@@ -122,7 +125,7 @@ def _values(option: argparse.Action, places: list[str], prefix: str) -> Iterator
         try:
             with open_image(places[0], access="pread") as image:
                 entries = image.container.roles if option.metavar == "ROLE" else image.kinds()
-                yield from (entry.name for entry in entries if entry.name.startswith(prefix))
+                yield from _plain(prefix, (entry.name for entry in entries))
         except (ObjrefError, OSError):
             return
 
@@ -137,10 +140,15 @@ def _from_image(path: str, prefix: str, kinds_only: bool) -> Iterator[str]:
             for layer, name in image.spaces():
                 label = f"{layer}/{name}" if layer else name
                 if kinds_only or ":" not in prefix:
-                    yield from [label + ("" if kinds_only else ":")] if label.startswith(prefix) else []
+                    yield from _plain(prefix, [label + ("" if kinds_only else ":")])
                 elif prefix.startswith(label + ":"):
                     space = image.space(name, layer)
                     names = (format_objref(layer, name, key, space.form) for key in space)
-                    yield from (found for found in names if found.startswith(prefix))
+                    yield from _plain(prefix, names)
     except (ObjrefError, OSError):
         return
+
+
+def _plain(prefix: str, names: Iterable[str]) -> Iterator[str]:
+    """Those that fit, and that a shell takes as text."""
+    return (name for name in names if name.startswith(prefix) and PLAIN.fullmatch(name))

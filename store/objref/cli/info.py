@@ -43,6 +43,7 @@ def _facts(image: Any) -> dict[str, Any]:
         "stream": {"length": image.stream_length, "sha256": image.stream_sha256},
         "meta": image.meta,
         "format": _format(image),
+        "layers": image.layers,
         "partial": image.partial,
         "lost_bytes": image.lost_bytes,
         "objects": len(image),
@@ -66,7 +67,7 @@ def _format(image: Any) -> dict[str, str]:
 def _print(facts: dict[str, Any], name: str) -> None:
     paint = Paint(sys.stdout)
     meta, stream = facts["meta"], facts["stream"]
-    source = meta.get("source", {})
+    source = _part(meta, "source")
     made = f"{source.get('kind', '?')}" + (f", {source['compression']}" if source.get("compression") else "")
     index = facts.get("index")
     share = "" if index or not stream["length"] else f" ({facts['file_length'] / stream['length']:.0%})"
@@ -78,11 +79,11 @@ def _print(facts: dict[str, Any], name: str) -> None:
         *_recovered(meta, facts["lost_bytes"]),
         ("sha256", f"{stream['sha256']}"),
         ("made by", f"{meta.get('producer', '?')}{_packed(meta)}"),
-        ("layers", ", ".join(str(path) or "." for path in meta.get("layers", [])) or "none"),
+        ("layers", ", ".join(str(path) or "." for path in facts["layers"]) or "none"),
         ("objects", f"{facts['objects']}, {count(facts['references'], 'reference')}, {facts['dangling']} dangling"),
     ]
     if not index:  # a stream that stays as it is stores each page that it has
-        rows.append(("pages", _pages(meta.get("pages", {}))))
+        rows.append(("pages", _pages(_part(meta, "pages"))))
     if index:
         beside = f"{index['name']}, {size(index['length'])}, {index['entries']} keys in its tree"
         rows.insert(1, ("index", beside))
@@ -109,6 +110,12 @@ def _recovered(meta: dict[str, Any], lost: int) -> list[tuple[str, str]]:
     return [("lost", f"{size(lost)} of the stream, {objects}; it was recovered from a damaged file")]
 
 
+def _part(meta: dict[str, Any], name: str) -> dict[str, Any]:
+    """What META says under a name, if that has names in turn: it is whatever its author wrote."""
+    found = meta.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def _packed(meta: dict[str, Any]) -> str:
     before = meta.get("packed_from")
     if not isinstance(before, dict) or not isinstance(before.get("file_length"), int):
@@ -120,7 +127,7 @@ def _pages(pages: dict[str, Any]) -> str:
     if not pages.get("all"):
         return "none"
     cap = "; the table of pages seen was full, repeats may be stored twice" if pages.get("cap_reached") else ""
-    return f"{pages['all']}, of which {pages['zero']} zero and {pages['repeated']} repeated{cap}"
+    return f"{pages['all']}, of which {pages.get('zero')} zero and {pages.get('repeated')} repeated{cap}"
 
 
 def _print_notes(notes: list[dict[str, str]], paint: Paint) -> None:

@@ -89,7 +89,9 @@ def _field(name: str, value: Any, indent: str, paint: Paint) -> Iterator[str]:
         yield label
         for item in value:
             yield f"{indent}-"
-            yield from _fields(item, indent + "  ", paint)
+            yield from (
+                _fields(item, indent + "  ", paint) if isinstance(item, dict) else [f"{indent}  {safe(str(item))}"]
+            )
     elif isinstance(value, list):
         yield from _wrapped(label, len(indent) + len(name) + 1, value, indent + "  ")
     else:

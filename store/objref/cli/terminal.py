@@ -42,10 +42,10 @@ def number(text: str) -> int:
 
 
 def wrapped(text: str, indent: int) -> list[str]:
-    """Lines of at most 80 columns, all indented."""
+    """Lines of at most 80 columns, all indented; at least one."""
     from textwrap import wrap
 
-    return [" " * indent + line for line in wrap(safe(text), WIDTH - indent, break_on_hyphens=False)]
+    return [" " * indent + line for line in wrap(safe(text), WIDTH - indent, break_on_hyphens=False) or [""]]
 
 
 def safe(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xxhash import xxh3_64_intdigest as xxh3
 
 from objref.container import format as f
-from objref.errors import UsageError
+from objref.errors import FormatError
 
 __all__ = ["encode_directory", "encode_footer", "encode_name", "encode_piece", "encode_superblock", "encode_trailer"]
 
@@ -14,7 +14,7 @@ def encode_name(name: str) -> bytes:
     """24 bytes, zero padded."""
     data = name.encode()
     if len(data) > 24:
-        raise UsageError(f"name {name!r} is longer than 24 bytes")
+        raise FormatError(f"name {name!r} is longer than 24 bytes")
     return data
 
 

@@ -125,8 +125,14 @@ class Output:
         self.write(bytes(-self.position % unit))
 
     def read(self, offset: int, length: int) -> bytes:
-        """Bytes written before."""
-        return os.pread(self._fd, length, offset)
+        """Bytes written before: all of them, or as many as there are."""
+        data = b""
+        try:
+            while len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
+                data += more
+        except OSError as error:
+            raise self._failed("read back", error) from None
+        return data
 
     def source(self) -> PreadSource:
         """What was written so far, to be read back like a file. To be closed."""

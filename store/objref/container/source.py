@@ -158,9 +158,12 @@ class PreadSource:
 
     def close(self) -> None:
         self.length = CLOSED
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            try:
+                os.close(fd)
+            except OSError:  # what was read was read
+                pass
 
 
 class FileSource:

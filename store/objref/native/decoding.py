@@ -271,8 +271,8 @@ class Decoder:
             raise FormatError(f"second keys of kind {kind}, layer {layer}: not a space of their own (N17)")
         keys = np.frombuffer(frame.payload, "<u8", count, 8)
         ordinals = np.frombuffer(frame.payload, "<u4", count, 8 + 8 * count)
-        ordered = np.r_[np.int64(self._aliased.get(space, 0)), ordinals.astype(np.int64)]
-        if (ordered[1:] < ordered[:-1]).any() or int(ordered[-1]) >= max(self.objects, 1) or not count:
+        ordered = np.r_[np.int64(self._aliased.get(space, -1)), ordinals.astype(np.int64)]
+        if (ordered[1:] <= ordered[:-1]).any() or int(ordered[-1]) >= max(self.objects, 1) or not count:
             raise FormatError(f"ordinals do not ascend below {self.objects} (N17)")
         self._aliased[space], self._last_alias = int(ordered[-1]), space
         self.aliases += count

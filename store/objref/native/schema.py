@@ -32,11 +32,13 @@ def schema_of(image: Image) -> Schema:
     """That of an image. The form of a kind without objects is known to its dialect only."""
     container = image.container
     forms = {kind.name: kind.form for kind in image.dialect.kinds}
-    forms |= {space.name: space.form for space in container.spaces}
+    of_kind = {space.kind: space.form for space in container.spaces}
     for what, entries in (("kinds", container.kinds), ("roles", container.roles)):
         if [entry.id for entry in entries] != list(range(len(entries))):
             raise FormatError(f"directory: the {what} are not numbered from 0 in order")
-    kinds = tuple(Kind(kind.name, forms.get(kind.name, 0)) for kind in container.kinds)
+        if not all(entry.name for entry in entries):
+            raise FormatError(f"directory: one of the {what} has no name")
+    kinds = tuple(Kind(kind.name, of_kind.get(kind.id, forms.get(kind.name, 0))) for kind in container.kinds)
     roles = tuple(Role(role.name, role.strength) for role in container.roles)
     return Schema(str(image.meta.get("dialect", "?")), kinds, roles)
 

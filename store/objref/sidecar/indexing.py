@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from io import FileIO
 
 from objref.archive.sources import Source, open_source
@@ -51,7 +52,7 @@ def index_file(
     noticed: list[ev.Note] = []
     if os.path.isdir(name):
         raise UsageError(f"{name}: a directory, its files are no stream: put it into one file with `objref import`")
-    with _open(name) as file:
+    with _opened(name) as file:
         before = os.fstat(file.fileno())
         _refuse(name, file, before)
         replace = replace or _is_stale(name, limits)
@@ -74,13 +75,19 @@ def index_file(
     return report._replace(path=beside(name))
 
 
-def _open(name: str) -> FileIO:
+@contextmanager
+def _opened(name: str) -> Iterator[FileIO]:
     try:
-        return open(name, "rb", buffering=0, opener=_opener)
+        file = open(name, "rb", buffering=0, opener=_opener)  # noqa: SIM115 - closed below
     except OSError as error:
         raise SourceError(f"{name}: cannot be opened: {os.strerror(error.errno or 0)}") from None
     except ValueError as error:  # a zero byte
         raise UsageError(f"{name!r} is no path: {error}") from None
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # what was read was read
+            file.close()
 
 
 def _opener(name: str, flags: int) -> int:

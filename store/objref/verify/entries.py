@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from objref.errors import IntegrityError
+from objref.errors import FormatError, IntegrityError
 from objref.findings import Finding, Findings
 from objref.verify.names import NAMED, names_of
 from objref.verify.sums import PairSums
@@ -114,6 +114,9 @@ def _take_tables(container: Any, entry: Any, columns: dict[str, Column], said: _
             part = np.arange(entry.first + start, entry.first + stop)
         else:
             part = window(ordinals, start, stop).astype(np.int64)
+        there = len(rows) // 2 if rows is not None else 0
+        if int(part.max()) >= there:
+            raise FormatError(f"table ordinals names object #{int(part.max())}, table objects has {there}")
         if by_rank is None:
             keys = np.arange(start, stop, dtype=np.uint64) + np.uint64(entry.base)
         else:

@@ -79,7 +79,9 @@ class ExtentWalk:
     def _some(self, left: _Lists) -> Generator[Rows, None, int]:
         """The lists that begin and end in one window, or one that is longer. Returns how many objects are done."""
         rows = self._read(self._next, WINDOW)
-        inside = left.heads[: np.searchsorted(left.heads, self._next + len(rows))] - self._next
+        heads = left.heads[:WINDOW]
+        outside = (heads < self._next) | (heads >= self._next + len(rows))  # heads need not ascend, whatever R18 says
+        inside = heads[: int(np.argmax(outside)) if outside.any() else len(heads)] - self._next
         counts = rows[inside, 1]
         ends = np.where(counts <= np.uint64(WINDOW), inside + 1 + counts.astype(np.int64), WINDOW + 1)
         fits = (inside == np.r_[0, ends[:-1]]) & (ends <= len(rows))

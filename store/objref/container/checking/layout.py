@@ -31,6 +31,9 @@ def check_layout(c: Checked, structure: Structure, findings: Findings) -> None:
             rules = ("R16",) if region.table or before.table else ()
             text = f"starts at {region.start}, {before.name} ends at {end}" + " (R16)" * bool(rules)
             findings.say("layout", region.name, text, *rules)
+        elif region.start > c.source.length:
+            findings.say("layout", region.name, f"starts at {region.start}, the file has {c.source.length} bytes")
+            return
         else:
             _check_gap(c, end, region.start, before.name, findings)
         if region.stop > end:

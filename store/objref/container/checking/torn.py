@@ -80,7 +80,10 @@ def found_magic(source: Source, magic: bytes, size: int) -> Iterator[int]:
     """Where these bytes stand, with room for `size` bytes."""
     keep = len(magic) - 1
     for start in range(0, source.length, STEP):
-        data = bytes(source.read(start, min(STEP + keep, source.length - start)))
+        try:
+            data = bytes(source.read(start, min(STEP + keep, source.length - start)))
+        except FormatError:  # FILE is shorter than the index beside it says: what comes behind has no place
+            return
         at = -1
         while (at := data.find(magic, at + 1)) >= 0:
             if start + at + size <= source.length:

@@ -160,8 +160,10 @@ def brief(found: Object) -> str:
         return f"! {error}"
 
 
-def _target(found: Object, role: str) -> Object | None:
-    return next((r.target for r in found.references if r.role == role), None)
+def _target(found: Object, role: str, kind: str) -> Object | None:
+    """What a role leads to, if it is of that kind: a forged image may lead anywhere."""
+    targets = (r.target for r in found.references if r.role == role)
+    return next((target for target in targets if target is not None and target.kind == kind), None)
 
 
 def _fields(found: Object) -> Fields:
@@ -172,7 +174,7 @@ def _fields(found: Object) -> Fields:
 
 def _brief_task(found: Object) -> str:
     fields = _fields(found)
-    core = _target(found, "core")
+    core = _target(found, "core", "core")
     name = f"{_brief_core(core)}, " if core is not None else ""
     threads = len(fields.get("threads", ()))
     return f"{name}parent {fields.get('ppid', 0)}, {threads} thread{'s' * (threads != 1)}"
@@ -191,12 +193,12 @@ def _brief_file(found: Object) -> str:
 
 
 def _brief_fd(found: Object) -> str:
-    target = _target(found, "file")
+    target = next((r.target for r in found.references if r.role == "file"), None)
     return "" if target is None else f"{target.objref} {_brief_file(target) if target.kind == 'file' else ''}".strip()
 
 
 def _brief_mm(found: Object) -> str:
-    target = _target(found, "exe")
+    target = _target(found, "exe", "file")
     return "" if target is None else _brief_file(target)
 
 
