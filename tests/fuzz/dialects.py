@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from objref.container.options import Options
 from objref.container.writer import ContainerWriter
 from objref.dialects.registry import find
 from objref.errors import FormatError, ObjrefError, UsageError
-from objref.importer import _Splitting
+from objref.collector import SplittingCollector
 from objref.verify import verify_image
+from objref_index.build import Columns
 
 __all__ = ["any_conversion", "any_dump", "any_stream", "collected"]
 
@@ -40,6 +42,10 @@ class Held:
 
     def align(self, unit: int) -> None:
         self.data += bytes(-len(self.data) % unit)
+
+    def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        for part in parts:
+            self.data += part
 
     def read(self, offset: int, length: int) -> bytes:
         return bytes(self.data[offset : offset + length])
@@ -80,7 +86,7 @@ def collected(data: bytes, parts: list[bytes]) -> bytes | str:
     out = Held()
     writer = ContainerWriter(out, Options(codec="raw", block_log2=12, page_block_log2=12))
     try:
-        collector = _Splitting(writer, dialect, LIMITS)
+        collector = SplittingCollector(writer, dialect, LIMITS, Columns())
         for part in parts:
             collector.feed(part)
         collector.end([])
