@@ -127,7 +127,7 @@ def r18(forger: Forger) -> None:
 
 
 SEALED: dict[str, Break] = {
-    "R3": lambda o: o.put(8, "H", 1),
+    "R3": lambda o: o.put(8, "H", 2),
     "R4": lambda o: o.put(12, "I", 2),
     "R5": r5,
     "R6": r6,
@@ -237,7 +237,6 @@ R20: dict[str, Break] = {
     "the last end too early": lambda o: o.data.__setitem__(stripe_end(o, 2), o.data[stripe_end(o, 2)] ^ 1),
     "descending ends": lambda o: o.put(stripe_end(o, 1), "Q", 1),
     "a stripe of nothing": lambda o: o.put(stripe_end(o, 0), "Q", 0),
-    "not announced": lambda o: o.put(12, "I", 0),
     "no stripes": no_stripes,
     "a byte of no stripe": stored_more,
 }

@@ -25,6 +25,8 @@ class Limits(NamedTuple):
     """What one call hands out as bytes. Larger objects are read in ranges."""
     cache: int = 8 * MIB
     """Decoded blocks that a reader keeps."""
+    decoded: int = 128 * MIB
+    """Content of packed sections that a reader of a mapped image looks objects up in once they were touched."""
     tree: int = 1 << 30
     """The B-tree of an index beside a stream, when it must be copied into memory."""
     dictionaries: int = 8 * MIB

@@ -2,7 +2,7 @@
 
 A span is written when the rows of its stripe and all blocks that these name were checked; until then it is zero, which
 reads as no bytes. Objects that are raw in a mapped file are looked up in the map. Packed ones are, if all of their
-section fits into `limits.cache`, decoded into memory of their own at the same address, block by block.
+section fits into `limits.decoded`, decoded into memory of their own at the same address, block by block.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def make_ready(image: Image, entry: f.SpaceEntry, table: Callable[[Word], RunTab
         data = container.mapped[0]
         return _Mapped(image, entry, section, data, table(_word(len(data))))
     length = max((p.address + p.length for p in container.pieces(section.id)), default=0)
-    if image.decoded + length > container.limits.cache:
+    if image.decoded + length > container.limits.decoded:
         return None
     image.decoded += length
     return _Decoded(image, entry, section, zeros(length), table(_word(length)))

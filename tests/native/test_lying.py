@@ -45,7 +45,7 @@ def test_zero_is_zero() -> None:
 
 
 def test_other_versions_and_features_are_refused() -> None:
-    for at, value in ((8, 1), (12, 1)):
+    for at, value in ((8, 2), (12, 1)):
         changed = bytearray(n.prologue()[:24])
         changed[at] = value
         from xxhash import xxh3_64_intdigest as xxh3

@@ -166,7 +166,7 @@ class _Places:
             yield from self._stored(section, first * 4, (last - first + 1) * 4)
             for slots in self._c.chunks_of_slots(section, first, last - first + 1):
                 for slot in {slot for slot in slots if slot != f.ZERO_PAGE}:
-                    yield from self._stored(self._c._page_section, slot * f.PAGE, f.PAGE)
+                    yield from self._stored(self._c.page_section, slot * f.PAGE, f.PAGE)
         else:
             yield from self._stored(section, address, length)
 

@@ -242,7 +242,7 @@ def forged(path: Path, offset: int, value: bytes) -> None:
 @pytest.mark.parametrize(
     ("offset", "value", "error", "text"),
     [
-        (8, b"\1\0", objref.UnsupportedError, r"version 1\.1"),
+        (8, b"\2\0", objref.UnsupportedError, r"version 2\.0"),
         (12, b"\1\0\0\0", objref.UnsupportedError, "features 0x1"),
         (20, layout.ORDER_MARK[::-1], objref.UnsupportedError, "made on a machine of another kind: big-endian"),
         (20, b"\4\1\2\3", objref.UnsupportedError, "unknown-endian"),

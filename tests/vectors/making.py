@@ -32,6 +32,7 @@ import objref
 from objref.container import ending
 from objref.container import format as f
 from objref.container.options import Options
+from objref.container.spare import decode_spare, encode_spare
 from objref.native import layout as n
 from objref.sidecar.layout import ENDING, HEAD, SUFFIX, decode
 
@@ -140,6 +141,32 @@ def containers() -> Iterator[Vector]:
     for rule, several in (("R19", R19), ("R20", R20)):
         for how, change in several.items():
             yield _broken(rule, how, forged(dense, change), how)
+    yield _broken("R21", "", forged(raw, other_spare), "a spare that tells of more bytes of the stream than its trailer")
+    yield Vector("lost.objref", "container", "R17 R21", recovered(packed), "recovered from a damaged file: a part of the stream is lost")
+
+
+def other_spare(forger: Forger) -> None:
+    """One spare says something else than the trailer of its group."""
+    for piece in forger.pieces:
+        if forger.sections[piece.section].role == f.SPARE:
+            spare, _ = decode_spare(bytes(forger.data[piece.offset : piece.offset + piece.length]), piece.offset)
+            told = encode_spare(spare._replace(stream_to=spare.stream_to + 1), piece.offset, 3)
+            if len(told) <= piece.length:
+                forger.data[piece.offset : piece.offset + piece.length] = told.ljust(piece.length, b"\0")
+                return
+    raise AssertionError("no lie was short enough")
+
+
+def recovered(image: bytes) -> bytes:
+    """What is left when a block of records is damaged."""
+    forger = Forger(image)
+    piece = next(p for p in forger.pieces if forger.sections[p.section].name == "items")
+    forger.data[piece.offset] ^= 0xFF
+    with tempfile.TemporaryDirectory() as folder:
+        damaged, new = Path(folder) / "damaged", Path(folder) / "new"
+        damaged.write_bytes(forger.data)
+        objref.recover(damaged, new)
+        return new.read_bytes()
 
 
 def _broken(rule: str, how: str, data: bytes, what: str) -> Vector:
@@ -288,13 +315,14 @@ def error_of(path: Path) -> str:
 
 
 def original_of(path: Path) -> tuple[str, int, int]:
-    """SHA-256 of the original stream, objects and references of a valid one."""
+    """SHA-256 of the original stream, or "lost"; objects and references of a valid one."""
     with tempfile.TemporaryDirectory() as folder:
         if path.suffix == ".native":
             objref.import_image(path, Path(folder) / "x")
             path = Path(folder) / "x"
         with objref.open(path) as opened:
-            digest = hashlib.sha256(b"".join(opened.stream())).hexdigest()
+            whole = not opened.lost_bytes
+            digest = hashlib.sha256(b"".join(opened.stream())).hexdigest() if whole else "lost"
             return digest, len(opened), opened.reference_count
 
 

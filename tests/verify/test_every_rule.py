@@ -9,7 +9,6 @@ import pytest
 from forgeries import R19, R20, SEALED, ZEROS, stretched
 from samples import Forger, small_events, write_events
 
-from xxhash import xxh3_64_intdigest as xxh3
 
 import objref
 from objref.container import format as f
@@ -76,14 +75,6 @@ def test_r20_packed_tables(how: str, dense: bytes) -> None:
     forger = Forger(dense)
     R20[how](forger)
     assert "R20" in broken_rules(forger.seal(), depth="quick")
-
-
-def test_an_unannounced_directory_is_r4(dense: bytes) -> None:
-    """Packed, and the superblock does not say so."""
-    changed = bytearray(dense)
-    changed[12] = 0
-    changed[56:64] = f.CHECK.pack(xxh3(bytes(changed[:56])))
-    assert "R4" in broken_rules(bytes(changed))
 
 
 def test_a_packed_table_of_the_future_is_checked_all_the_same(dense: bytes) -> None:

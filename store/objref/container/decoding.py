@@ -20,9 +20,8 @@ def decode_name(data: bytes) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def check_superblock(data: bytes, name: str) -> int:
-    """The incompatible features; raises unless these are the first 64 bytes of a file that this version reads
-    (R1 to R4). `name` of the file."""
+def check_superblock(data: bytes, name: str) -> None:
+    """Raises unless these are the first 64 bytes of a file that this version reads (R1 to R4). `name` of the file."""
     if not data:
         raise FormatError(f"{name}: no superblock: the file is empty")
     if data[:8] != f.SUPERBLOCK_MAGIC:
@@ -34,12 +33,12 @@ def check_superblock(data: bytes, name: str) -> int:
     if check != xxh3(data[:-8]):
         raise IntegrityError(f"superblock at offset 0: checksum {xxh3(data[:-8]):016x}, expected {check:016x}")
     if major != f.MAJOR:
-        raise UnsupportedError(f"format version {major}.{minor}: this objref reads version {f.MAJOR} (R3)")
-    if incompatible & ~f.PACKED_DIRECTORY:
+        how = "a newer objref is needed" if major > f.MAJOR else "it is older than 1.0: import the source again"
+        raise UnsupportedError(f"format version {major}.{minor}, this objref reads version {f.MAJOR}: {how} (R3)")
+    if incompatible:
         text = f"superblock: unknown incompatible features {incompatible:#x}: a newer objref is needed (R4)"
         raise UnsupportedError(text)
     _zero("superblock", 20, zero)
-    return int(incompatible)
 
 
 def _zero(what: str, at: int, data: bytes) -> None:
@@ -67,8 +66,8 @@ def decode_piece(data: bytes | memoryview, at: int) -> f.Piece:
     return f.Piece._make((*e[:4], *e[5:11], decode_name(e[11])))
 
 
-def decode_footer(data: bytes, file_length: int, features: int = 0) -> f.Footer:
-    """The last 128 bytes of a file of this length with these features (R2, R13, R14)."""
+def decode_footer(data: bytes, file_length: int) -> f.Footer:
+    """The last 128 bytes of a file of this length (R2, R13, R14)."""
     if len(data) < f.FOOTER.size or data[-8:] != f.END_MAGIC or data[:8] != f.FOOTER_MAGIC:
         raise FormatError(f"no footer at offset {file_length - len(data)}: the file is torn or was never finished (R2)")
     e = f.FOOTER.unpack(data)
@@ -81,8 +80,8 @@ def decode_footer(data: bytes, file_length: int, features: int = 0) -> f.Footer:
         raise UnsupportedError(f"footer: page unit of 2^{e[10]} bytes, this version knows 2^{f.PAGE_LOG2}")
     if footer.directory_offset + footer.directory_length != file_length - f.FOOTER.size:
         raise FormatError("footer: the directory does not end where the footer begins (R13)")
-    if footer.codec > (f.ZSTD if features & f.PACKED_DIRECTORY else f.RAW):
-        raise FormatError(f"footer: codec {footer.codec} of the directory, which the superblock does not announce (R4)")
+    if footer.codec > f.ZSTD:
+        raise FormatError(f"footer: codec {footer.codec} of the directory, expected 0 or 1 (R13)")
     _zero("footer", 102, e[12])
     if footer.objects > f.OBJECTS_MAX or footer.references > f.REFERENCES_MAX:
         raise LimitError(f"footer: {footer.objects} objects with {footer.references} references")

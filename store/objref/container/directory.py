@@ -46,18 +46,17 @@ class Directory:
     def _open(self) -> None:
         length = self.source.length
         smallest = f.SUPERBLOCK.size + f.FOOTER.size
-        self.features = self._check_front()
+        self._check_front()
         if length < smallest:
             raise FormatError(f"{self.source.name}: {length} bytes have no room for a footer: it is torn (R2)")
         footer = bytes(self.source.read(length - f.FOOTER.size, f.FOOTER.size))
-        self.footer = decode_footer(footer, length, self.features)
+        self.footer = decode_footer(footer, length)
         self._directory = self._read_directory()
         self._arrays = decode_arrays(self._directory)
 
-    def _check_front(self) -> int:
-        """The incompatible features of the file."""
+    def _check_front(self) -> None:
         front = bytes(self.source.read(0, min(f.SUPERBLOCK.size, self.source.length)))
-        return check_superblock(front, self.source.name)
+        check_superblock(front, self.source.name)
 
     def _read_directory(self) -> memoryview:
         footer = self.footer

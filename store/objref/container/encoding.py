@@ -18,9 +18,9 @@ def encode_name(name: str) -> bytes:
     return data
 
 
-def encode_superblock(features: int = 0) -> bytes:
-    """The first 64 bytes of a file with these incompatible features."""
-    body = f.SUPERBLOCK.pack(f.SUPERBLOCK_MAGIC, f.MAJOR, f.MINOR, features, 0, bytes(36), 0)[:-8]
+def encode_superblock() -> bytes:
+    """The first 64 bytes of a file."""
+    body = f.SUPERBLOCK.pack(f.SUPERBLOCK_MAGIC, f.MAJOR, f.MINOR, 0, 0, bytes(36), 0)[:-8]
     return body + f.CHECK.pack(xxh3(body))
 
 

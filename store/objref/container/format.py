@@ -10,9 +10,7 @@ import struct
 from objref_index.columns import Word
 from objref_index.named import NamedTuple
 
-MAJOR, MINOR = 0, 2
-PACKED_DIRECTORY = 1
-"""Incompatible feature bit 0: the directory may be one zstd frame."""
+MAJOR, MINOR = 1, 0
 PAGE_LOG2 = 12
 PAGE = 1 << PAGE_LOG2
 STRIPE_LOG2 = 16

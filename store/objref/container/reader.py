@@ -154,6 +154,7 @@ class _Cursor:
         return stored if self.unit == 1 else self._pages(stored)
 
     def _stored(self, length: int) -> Iterator[bytes | memoryview]:
+        lost = self._section.role == f.LOST
         while length:
             if not self._spans:
                 more = length * self.unit // self._stored_unit
@@ -162,7 +163,10 @@ class _Cursor:
             part = min(length, have)
             if have > part:
                 self._spans.append((address + part, have - part))
-            yield from self._ahead.span(self._section, address, part)
+            if lost:  # which is an error that the container has words for
+                yield from self._container.chunks(self._section.id, address, part)
+            else:
+                yield from self._ahead.span(self._section, address, part)
             length -= part
 
     def _pages(self, slots: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:

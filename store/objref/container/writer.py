@@ -66,7 +66,7 @@ class ContainerWriter(PieceWriter):
         self._group_from = 0
         self._decoded: OrderedDict[int, bytes] = OrderedDict()
         self._packed = self.options.codec != "raw"
-        output.write(encode_superblock(f.PACKED_DIRECTORY if self._packed else 0))
+        output.write(encode_superblock())
         self._braid_section: GrowingSection | None = None
         self._spare: GrowingSection | None = None
         self._braided = b""

@@ -50,7 +50,7 @@ __all__ = [
 ]  # fmt: skip
 
 MAGIC = b"\x89ORN\r\n\x1a\n"
-MAJOR, MINOR = 0, 1
+MAJOR, MINOR = 1, 0
 BODY_MAX = 1 << 20
 """What a writer puts into a frame, but for its tables."""
 MAX = BODY_MAX + (1 << 16)

@@ -23,7 +23,7 @@ CHECKED = 1 << CHECKED_LOG2
 """Bytes of the tree under one check."""
 BLOCK_LOG2, BLOCKS_LOG2 = 16, 20
 MAGIC, END_MAGIC = b"ORFSIDE\n", b"ORFSEND\n"
-MAJOR, MINOR = 0, 1
+MAJOR, MINOR = 1, 0
 WORD = struct.calcsize("@N")
 ENDING = struct.Struct("<8sHHII4sIIQQQQ48sQ8s")
 ORDER = struct.Struct("@I")

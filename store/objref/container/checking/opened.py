@@ -48,15 +48,14 @@ class Checked(Container):
         """Dictionaries that cannot be had: asked for once, not for each block."""
         super().__init__(source, limits)
 
-    def _check_front(self) -> int:
+    def _check_front(self) -> None:
         try:
-            return super()._check_front()
+            super()._check_front()
         except UnsupportedError:  # nobody knows where its footer is
             raise
         except FormatError as error:
             found = finding_of("superblock", "offset 0", error)
             self.findings.add(found._replace(text=found.text.removeprefix(f"{self.source.name}: ")))
-            return f.PACKED_DIRECTORY  # what it would have said: whether one is packed shows by itself
 
     def check_own(self) -> None:
         """What a container does not have, and what lies beside a stream does."""

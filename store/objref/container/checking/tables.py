@@ -70,10 +70,8 @@ def _is_unknown(entry: f.TableEntry) -> bool:
 
 
 def _check_striped(c: Checked, where: str, entry: f.TableEntry, start: int, stop: int, findings: Findings) -> bool:
-    """What no reader of a single stripe asks: that there may be such tables, and where the last stripe ends. Returns
-    whether there are stripes. `start`, `stop`: of what is said of them."""
-    if not c.features & f.PACKED_DIRECTORY:
-        findings.say("table", where, "packed by the stripe, which the superblock does not announce (R20)", "R20")
+    """What no reader of a single stripe asks: where the last stripe ends. Returns whether there are stripes. `start`,
+    `stop`: of what is said of them."""
     if not entry.length:
         findings.say("table", where, "packed by the stripe, without one (R20)", "R20")
         return False

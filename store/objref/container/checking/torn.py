@@ -33,7 +33,7 @@ class Torn(Checked):
         self._sections = self._by_trailers()
 
     def _open(self) -> None:
-        self.features = self._check_front()
+        self._check_front()
         last = self._trailers[-1]
         self.footer = f.Footer(
             last.offset, 0, 0, last.digest, last.stream_to, 0, 0, self.source.length, len(self._trailers), last.check
