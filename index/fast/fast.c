@@ -228,19 +228,17 @@ spans_join(Spans *self, PyObject *args)
 
 /* -- the type --------------------------------------------------------------------------------------------- */
 
-static void
-drop(Py_buffer *buffer)
-{
-    PyBuffer_Release(buffer); /* of what was never taken: nothing */
-    memset(buffer, 0, sizeof *buffer);
-}
-
+/* Forgets the buffers, then lets go of them: unmapping a file gives way to other threads, which may look something up
+ * meanwhile. Of a buffer that was never taken nothing is let go. */
 static void
 release(Spans *self)
 {
-    drop(&self->data);
-    drop(&self->table);
+    Py_buffer data = self->data, table = self->table;
+    memset(&self->data, 0, sizeof self->data);
+    memset(&self->table, 0, sizeof self->table);
     self->count = self->modulus = 0;
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&table);
 }
 
 static PyObject *

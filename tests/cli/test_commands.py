@@ -281,9 +281,9 @@ def test_completion_offers_nothing_that_a_shell_would_run(run: Run, tmp_path: Pa
     """What is offered goes into the line unquoted."""
     (tmp_path / "dump").mkdir()
     (tmp_path / "dump" / name).write_bytes(b"x")
-    (tmp_path / "dump" / "plain.img").write_bytes(b"x")
+    (tmp_path / "dump" / "inventory.img").write_bytes(b"x")
     run("import", tmp_path / "dump", "-o", tmp_path / "x.objref")
-    assert run("__complete", "get", tmp_path / "x.objref", "member:")[1].split("\n") == ["member:", "member:plain.img", ""]
+    assert run("__complete", "get", tmp_path / "x.objref", "member:")[1].split("\n") == ["member:", "member:inventory.img", ""]
 
 
 def test_completion_is_silent_on_files_that_are_no_images(run: Run, sample: Path) -> None:
