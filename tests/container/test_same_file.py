@@ -17,7 +17,7 @@ from writing import STEPS, Bytes, End, Pages, Step, write
 
 import objref
 from objref import Options
-from objref.errors import UsageError
+from objref.errors import FormatError, UsageError
 
 CODECS = [_Options(codec, 3, 1, 12, 13, log2) for codec in ("zstd", "raw") for log2 in (12, 13, 14)]
 CODECS += [
@@ -138,7 +138,7 @@ def test_a_strand_that_is_called_braid(tmp_path: Path) -> None:
         for name in ("braid", "page-table", "page-data", "braid"):
             writer.append(writer.section(name), name.encode())
         writer.append_pages(memoryview(bytes(4096)))
-        with pytest.raises(UsageError, match="24 bytes"):
+        with pytest.raises(FormatError, match="24 bytes"):
             writer.section("x" * 25)
         writer.finish([], [], [], [], 0, 0)
         writer.close()

@@ -18,11 +18,12 @@ from samples import Forger
 from objref.container import format as f
 from objref.container.reader import Container
 from objref.container.source import BytesSource
+from objref.container.spare import decode_spare, encode_spare
 from objref.errors import ObjrefError
 from objref.native import layout as n
 from objref.sidecar.layout import ENDING, HEAD, decode, encode
 
-__all__ = ["containers", "native_streams", "pair", "redigest", "sidecars", "unpair"]
+__all__ = ["containers", "native_streams", "pair", "redigest", "respare", "sidecars", "unpair"]
 
 BLIND = 0.15
 """The part of inputs that are changed without sealing them."""
@@ -103,6 +104,23 @@ def redigest(forger: Forger) -> None:
         return
     at = len(forger.data) - f.FOOTER.size
     forger.data[at + 32 : at + 64] = sums.digest()
+
+
+def respare(forger: Forger) -> None:
+    """What the trailers say now, in the spares: where it has room, which frames of other bytes may need more of."""
+    sealed = forger.seal()
+    container = Container(BytesSource(sealed))
+    for piece in forger.pieces:
+        if forger.sections[piece.section].role == f.SPARE:
+            data = bytes(sealed[piece.offset : piece.offset + piece.length])
+            trail, said = container.trail(piece.group), decode_spare(data, piece.offset)[0]
+            entries = [trail.piece(k) for k in range(trail.header.pieces)]
+            places = [slice(e.first_block, e.first_block + len(one.checks)) for e, one in zip(entries, said.told, strict=True)]
+            checks = [one._replace(checks=trail.checks[place]) for one, place in zip(said.told, places, strict=True)]
+            said = said._replace(digest=trail.header.digest, previous=trail.header.previous, told=checks)
+            told = encode_spare(said, piece.offset, 3)
+            if len(told) <= piece.length:
+                forger.data[piece.offset : piece.offset + piece.length] = told.ljust(piece.length, b"\0")
 
 
 # -- a stream and the index beside it, as one input -----------------------------------------------------------------

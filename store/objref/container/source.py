@@ -109,6 +109,11 @@ class MapSource:
             found = mmap.mmap(self._fd, self.length, prot=mmap.PROT_READ)
         except OSError as error:
             raise SourceError(f'{self.name}: cannot be mapped: {os.strerror(error.errno or 0)}; try "pread"') from None
+        except ValueError:
+            have = os.fstat(self._fd).st_size
+            raise TruncatedError(
+                f"{self.name}: it had {self.length} bytes when it was opened, now it has {have}"
+            ) from None
         self._view = memoryview(found)
         return found
 
