@@ -18,12 +18,12 @@ CORES = (NATIVE, PYTHON) if native() is not None else (PYTHON,)
 """Those that can be had."""
 
 
-def space(path: Path, stack: ExitStack, core: str = CORES[0], cache: int = DEFAULT.cache) -> Any:
+def space(path: Path, stack: ExitStack, core: str = CORES[0], decoded: int = DEFAULT.decoded) -> Any:
     """The files of an image, mapped. The core is chosen when a space is looked at first."""
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = "1" if core == NATIVE else "0"
     try:
-        opened = objref.open(path, access="map", limits=DEFAULT._replace(cache=cache))
+        opened = objref.open(path, access="map", limits=DEFAULT._replace(decoded=decoded))
         return stack.enter_context(opened)["file"]
     finally:
         if before is None:

@@ -27,7 +27,7 @@ from measuring import Measure, Samples, own
 from reporting import Run, Scale, Table, Target
 
 HOT, PYTHON = "objref files[id], raw", "objref files[id], raw, pure Python"
-PACKED = "objref files[id], zstd, all in the cache"
+PACKED, BY_BLOCKS = "objref files[id], zstd", "objref files[id], zstd, block by block"
 LMDB = "lmdb.get, ready key"
 AT_MOST = {PYTHON: 0.65, PACKED: 1.0} | ({HOT: 0.35} if cores.NATIVE in cores.CORES else {})
 GETS = 200_000
@@ -66,8 +66,8 @@ def _candidates(folder: Path, count: int, left_out: tuple[str, ...], stack: Exit
     ids = [draw.randrange(1, count + 1) for _ in range(min(GETS, 20 * count))]
     source, held = making.files_image(folder, count), dict(enumerate(making.file_messages(count), 1))
     plain, packed = (making.image(source, codec=codec) for codec in ("raw", "zstd"))
-    raw, zstd = cores.space(plain, stack), cores.space(packed, stack)
-    python, cached = cores.space(plain, stack, cores.PYTHON), cores.space(packed, stack, cache=1 << 40)
+    raw, zstd = cores.space(plain, stack), cores.space(packed, stack, decoded=0)
+    python, cached = cores.space(plain, stack, cores.PYTHON), cores.space(packed, stack)
     for key in range(1, count + 1, EVERY):
         raw[key], python[key], cached[key]
     gets: dict[str, Callable[[int], bytes]] = {}
@@ -85,7 +85,7 @@ def _candidates(folder: Path, count: int, left_out: tuple[str, ...], stack: Exit
     if "sqlite3" not in left_out:
         gets["SQLite by rowid"] = stack.enter_context(peers.open_sqlite(folder, count))
         several["SQLite by rowid"] = partial(own(measuring.each), gets["SQLite by rowid"], ids[: GETS // 4])
-    several["objref files[id], zstd"] = partial(own(items), zstd, ids[: GETS // 20])
+    several[BY_BLOCKS] = partial(own(items), zstd, ids[: GETS // 20])
     scan = partial(peers.scan, source / "files.img")
     several["decode everything"] = partial(own(measuring.each), scan, [count // 2])  # the mean of uniform lookups
     asks = [mapping.__getitem__ for mapping in (raw, python, cached, zstd, held)]

@@ -69,7 +69,7 @@ def made(folder: Path, shape: str, lengths: list[int], codec: str = "raw") -> Ma
 
 
 def opened(path: Path, access: str, cache: int) -> objref.Image:
-    limits = DEFAULT._replace(cache=cache)
+    limits = DEFAULT._replace(cache=cache, decoded=cache)
     return objref.open(path.read_bytes(), limits=limits) if access == "bytes" else objref.open(path, access=access, limits=limits)
 
 
@@ -215,7 +215,7 @@ def test_each_block_is_read_once(shape: str) -> None:
         data = made(Path(folder), shape, [100] * 2000, "zstd").path.read_bytes()
     keys = random.Random(3).choices(range(1, 2001), k=4000)
     source = CountedSource(BytesSource(data))
-    with objref.open(source, limits=DEFAULT._replace(cache=0)) as image:
+    with objref.open(source, limits=DEFAULT._replace(cache=0, decoded=0)) as image:
         blocks = sum(p.blocks for s in image.container.sections for p in image.container.pieces(s))
         image["item"][1]
         before = source.reads
