@@ -219,7 +219,7 @@ class _Finish:
         for ordinal, pid, threads in self.state.tasks:
             self._refer(ordinal, "core", "core", pid)
             for tid in threads:
-                if tid != pid:
+                if tid not in (pid, 0):  # the one thread of a zombie is 0
                     self._refer(ordinal, "thread", "core", tid)
             alive = self.state.states.get(pid, DEAD[0]) not in DEAD
             for kind in ("ids", "mm", "fs", "pagemap"):

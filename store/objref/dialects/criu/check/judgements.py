@@ -85,7 +85,6 @@ LOST: Mapping[str, Judgement | None] = {
     "parent": error('criu restore ends ("Can\'t find a parent"): pstree.img is incomplete'),
     "core": error(NO_IMAGE),
     "thread": error(NO_IMAGE),
-    "thread core:0": None,  # of a zombie
     "ids": error(NO_IMAGE),
     "mm": error(NO_IMAGE),
     "fs": error(NO_IMAGE),
