@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from linux_cr.making import stream as linux_cr_stream
 from samples import SAMPLE, Forger, content, dense_image, small_image
 
 import objref
@@ -365,3 +366,26 @@ def test_exit_codes_and_what_the_other_verbs_say(
     code, _, error = run(capsys, "recover", damaged, "-o", tmp_path / "none")
     assert (code, (tmp_path / "none").exists()) == (4, False)
     assert run(capsys, "recover", damaged, "-o", "-")[0] == 2
+
+
+def test_small_chunks_of_pages_and_a_hole_among_them(tmp_path: Path) -> None:
+    """They come many at a time, and the hole is where it is: what has no byte in it comes back, index made again."""
+    (tmp_path / "x.cr").write_bytes(b"".join(linux_cr_stream(tasks=4, pages=30, chunk=1)))
+    options = objref.Options(block_log2=12, page_block_log2=12)
+    objref.import_image(tmp_path / "x.cr", tmp_path / "x.objref", options=options)
+    data = (tmp_path / "x.objref").read_bytes()
+    pages = piece_of(Forger(data), f.PAGES)
+    account, new = recovered(tmp_path, flipped(footer(data), pages.offset + 5))
+    assert account.tables == "rebuilt"
+    assert 0 < account.lost_bytes < account.stream_length // 2  # a page that is stored once stands in many places
+    assert account.lost_bytes % f.PAGE == 0
+    with objref.open(data) as a, objref.open(new) as b:
+        touched, whole = 0, 0
+        for found in a.objects():
+            try:
+                assert about(b[found.objref]) == about(found)
+                whole += 1
+            except objref.LostError:
+                touched += 1
+        assert touched == account.lost_objects
+        assert whole > touched > 0

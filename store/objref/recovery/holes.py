@@ -6,7 +6,8 @@ Needs numpy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,14 @@ class HoledWriter(ContainerWriter):
     def append_pages(self, data: memoryview) -> int:
         """The next bytes of the stream, whole pages."""
         return self._take(self.page_section, data, self._put_pages)
+
+    def append_woven(self, section: int, data: memoryview, turns: array[int]) -> Iterator[tuple[int, int, int]]:
+        """Bytes for a section and whole pages in turn. Yields (address of the bytes, of the pages, 1)."""
+        at = 0
+        for length, pages in zip(turns[::2], turns[1::2], strict=True):
+            middle = at + length
+            yield self.append(section, data[at:middle]), self.append_pages(data[middle : middle + pages]), 1
+            at = middle + pages
 
     def _take(self, section: int, data: memoryview, put: Callable[[int, int, memoryview], None]) -> int:
         first = at = self._next.get(section, 0)
