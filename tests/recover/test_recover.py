@@ -389,3 +389,16 @@ def test_small_chunks_of_pages_and_a_hole_among_them(tmp_path: Path) -> None:
                 touched += 1
         assert touched == account.lost_objects
         assert whole > touched > 0
+
+
+def test_a_stream_that_begins_with_a_hole_keeps_its_objects(tree: bytes, tmp_path: Path) -> None:
+    """Nobody can import what has no beginning. When only tables of references are damaged besides, the others do."""
+    forger = Forger(tree)
+    first = next(p for p in forger.pieces if forger.sections[p.section].role == f.STRAND and not p.address)
+    account, new = recovered(tmp_path, flipped(tree, first.offset + 9, forger.table("targets").offset + 9))
+    assert account.tables == "kept, no references"
+    assert not account.nothing_lost
+    with objref.open(tree) as a, objref.open(new) as b:
+        assert (len(b), b.reference_count) == (len(a), 0)
+        assert b["task"][101] == a["task"][101]
+        assert b["mem:101"].read(0x401000, 0x401040) == a["mem:101"].read(0x401000, 0x401040)

@@ -58,6 +58,8 @@ def _facts(account: Account) -> dict[str, Any]:
 
 
 def _print(account: Account) -> None:
+    from objref.recovery.account import NO_REFERENCES
+
     for finding in account.damage[:SHOWN]:
         print(f"damaged: {safe(finding.what)}, {safe(finding.where)}: {safe(finding.text)}")
     _some(account.damage, "places")
@@ -72,6 +74,8 @@ def _print(account: Account) -> None:
         print(f"lost: bytes of {safe(name)}")
     if account.lost_objects > SHOWN:
         print(f"and {account.lost_objects - SHOWN} more")
+    if account.tables == NO_REFERENCES:
+        print("lost: all references between objects")
     index = " (index made again)" if account.tables == "rebuilt" else ""
     said = "nothing lost, SHA-256 as imported" if account.nothing_lost else _lost(account)
     print(f"{safe(account.path)}: {count(account.objects, 'object')}{index}, {size(account.stream_length)}; {said}")

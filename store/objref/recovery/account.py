@@ -6,7 +6,11 @@ from typing import Literal, NamedTuple
 
 from objref.findings import Finding
 
-__all__ = ["Account"]
+__all__ = ["NO_REFERENCES", "Account", "Kept"]
+
+
+Kept = Literal["kept", "kept, no references", "rebuilt"]
+NO_REFERENCES: Kept = "kept, no references"
 
 
 class Account(NamedTuple):
@@ -18,8 +22,9 @@ class Account(NamedTuple):
     stream_sha256: str
     objects: int
     references: int
-    tables: Literal["kept", "rebuilt"]
-    """Whether the tables were sound, or were made again by reading the stream as an import does."""
+    tables: Kept
+    """Whether the tables were sound, or were made again by reading the stream as an import does; or those of references
+    are lost, and the others were sound."""
     lost_objects: int
     """Objects that came back by name, without all of their bytes: reading these is an error."""
     lost_names: list[str]
@@ -39,4 +44,8 @@ class Account(NamedTuple):
     @property
     def nothing_lost(self) -> bool:
         """Whether all that was imported came back."""
-        return self.proven and not (self.lost_bytes or self.lost_objects or self.unordered or self.cuts)
+        return (
+            self.proven
+            and self.tables != NO_REFERENCES
+            and not (self.lost_bytes or self.lost_objects or self.unordered or self.cuts)
+        )

@@ -16,11 +16,13 @@ from objref.recovery.joining import Group, Part, parts_of
 from objref.recovery.lost import Fate, Ranges
 from objref.recovery.places import Moves, Tables
 
-__all__ = ["Copied", "copy_image"]
+__all__ = ["REFERENCES", "Copied", "copy_image"]
 
 NAMES = {number: name for name, number in f.TABLE_IDS.items()}
 MADE = ("objects", "extents", "META")
 """Tables that are not carried over as they are."""
+REFERENCES = ("reference ends", "targets", "roles", "referrer ends", "sources", "source roles", "dangling")
+"""Tables that tell of nothing but references."""
 SEPARATORS = (",", ":")
 Meta = Callable[["Copied"], dict[str, Any]]
 
@@ -37,11 +39,13 @@ class Copied:
 
 
 def copy_image(
-    c: Checked, fate: Fate, writer: ContainerWriter, meta: Meta, progress: Callable[[int], None] | None
-) -> tuple[f.Footer, Copied]:
+    c: Checked, fate: Fate, writer: ContainerWriter, meta: Meta, progress: Callable[[int], None] | None,
+    references: bool = True,
+) -> tuple[f.Footer, Copied]:  # fmt: skip
     """Copy all of it. The output still has to be committed.
 
-    meta  what META shall say, asked when all is copied
+    meta        what META shall say, asked when all is copied
+    references  whether these are sound, too
     """
     done, moves, sections = Copied(), Moves(), _sections(c, writer)
     for group, parts in parts_of(c, fate):
@@ -56,9 +60,11 @@ def copy_image(
         writer.end_group()
     tables = Tables(_words(c, "objects"), _words(c, "extents"), moves.places(), writer.lost_section)
     done.touched = tables.touched.nonzero()[0].tolist()
+    left_out = MADE if references else (*MADE, *REFERENCES)
     footer = writer.finish(
-        _tables(c, tables, meta(done)), c.spaces, c.kinds, c.roles, c.footer.objects, c.footer.references
-    )
+        _tables(c, tables, meta(done), left_out), c.spaces, c.kinds, c.roles, c.footer.objects,
+        c.footer.references if references else 0,
+    )  # fmt: skip
     return footer, done
 
 
@@ -107,11 +113,11 @@ def _mark_unordered(group: Group, start: int, writer: ContainerWriter, done: Cop
     done.unordered.append((start, writer.stream_length))
 
 
-def _tables(c: Checked, made: Tables, meta: dict[str, Any]) -> list[TableData]:
+def _tables(c: Checked, made: Tables, meta: dict[str, Any], left_out: tuple[str, ...]) -> list[TableData]:
     found = [
         TableData(NAMES[entry.what], entry.owner, c.table(NAMES[entry.what], entry.owner))
         for entry in c.tables()
-        if NAMES[entry.what] not in MADE
+        if NAMES[entry.what] not in left_out
     ]
     found += [TableData(n, 0, data) for n, data in (("objects", made.objects()), ("extents", made.extents())) if data]
     return [*found, TableData("META", 0, json.dumps(meta, separators=SEPARATORS, sort_keys=True).encode("ascii"))]

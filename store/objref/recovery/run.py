@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from objref.container import format as f
 from objref.container.checking import Bytes
@@ -21,8 +21,8 @@ from objref.errors import FormatError, IntegrityError, UnsupportedError, UsageEr
 from objref.findings import Findings
 from objref.image import open_image
 from objref.limits import DEFAULT, Limits
-from objref.recovery.account import Account
-from objref.recovery.copying import NAMES, Copied, copy_image
+from objref.recovery.account import NO_REFERENCES, Account, Kept
+from objref.recovery.copying import NAMES, REFERENCES, Copied, copy_image
 from objref.recovery.lost import Fate, Ranges
 from objref.recovery.mending import Mended, open_mended
 from objref.recovery.splitting import options_of, split_again
@@ -91,7 +91,7 @@ class _Made(NamedTuple):
     footer: Any
     """Or the report of an import: both have the lengths and the counts."""
     sha256: str
-    tables: Literal["kept", "rebuilt"]
+    tables: Kept
     lost: Ranges
     left_out: int
     touched: list[int]
@@ -112,7 +112,7 @@ class _Recovery:
         c = open_mended(self._source, self._limits, self._findings)
         try:
             _only_what_is_known(c)
-            index, about = _tables_damaged(c, self._limits)
+            index, about, references = _tables_damaged(c, self._limits)
             known = check_opened(c, self._findings, "full", self._progress, joined=False)
             for cause in known.damage.causes:
                 self._findings.add(cause)
@@ -121,24 +121,31 @@ class _Recovery:
             self._expected = c.footer.stream_digest.hex()
             meta = _meta(c) or {"dialect": _dialect_of(c)}
             make = self._split if index or (about and not spans) else self._copy
-            made = make(c, Fate(spans), options_of(meta), meta)
+            try:
+                made = make(c, Fate(spans), options_of(meta), meta)
+            except FormatError:
+                if make != self._split or not references:
+                    raise
+                self._output.resume(0)
+                made = self._copy(c, Fate(spans), options_of(meta), meta, references=False)
         finally:
             c.rest()
         return self._finish(made)
 
-    def _copy(self, c: Checked, fate: Fate, options: Options, meta: dict[str, Any]) -> _Made:
-        """With the tables that there are."""
+    def _copy(self, c: Checked, fate: Fate, options: Options, meta: dict[str, Any], references: bool = True) -> _Made:
+        """With the tables that there are, or those of them that tell of no references."""
+        tables: Kept = "kept" if references else NO_REFERENCES
         writer = ContainerWriter(self._output, options._replace(seen_pages=self._limits.seen_pages))
 
         def whole_meta(done: Copied) -> dict[str, Any]:
-            said = self._says("kept", done.lost, 0, len(done.touched))
+            said = self._says(tables, done.lost, 0, len(done.touched))
             return meta | written_by(writer) | {"recovered": said | {"unordered": done.unordered[:TOLD]}}
 
         try:
-            footer, done = copy_image(c, fate, writer, whole_meta, self._progress)
+            footer, done = copy_image(c, fate, writer, whole_meta, self._progress, references)
         finally:
             writer.close()
-        return _Made(footer, footer.stream_digest.hex(), "kept", done.lost, 0, done.touched, done.unordered, [])
+        return _Made(footer, footer.stream_digest.hex(), tables, done.lost, 0, done.touched, done.unordered, [])
 
     def _split(self, c: Checked, fate: Fate, options: Options, meta: dict[str, Any]) -> _Made:
         """With tables that are made again."""
@@ -205,14 +212,16 @@ def _only_what_is_known(c: Mended) -> None:
         raise UnsupportedError(f"{c.source.name}: {strange[0]} is unknown to this version, and would be lost")
 
 
-def _tables_damaged(c: Mended, limits: Limits) -> tuple[bool, bool]:
-    """Whether tables of the index are, and whether META or NOTES are."""
+def _tables_damaged(c: Mended, limits: Limits) -> tuple[bool, bool, bool]:
+    """Whether tables of the index are, whether META or NOTES are, and whether of the former only those of references."""
     if not c.whole:
-        return True, True
+    """Whether tables of the index are, whether META or NOTES are, and of the former only those of references."""
     findings = Findings()
     check_tables(c, findings)
     about = [finding for finding in findings.found if finding.where in ("table META of 0", "table NOTES of 0")]
-    return len(findings) > len(about), bool(about)
+    others = [finding for finding in findings.found if finding not in about]
+    references = all(finding.where in {f"table {name} of 0" for name in REFERENCES} for finding in others)
+    return bool(others), bool(about), references and not findings.left_out
 
 
 def _meta(c: Mended) -> dict[str, Any]:
