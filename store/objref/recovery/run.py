@@ -213,9 +213,9 @@ def _only_what_is_known(c: Mended) -> None:
 
 
 def _tables_damaged(c: Mended, limits: Limits) -> tuple[bool, bool, bool]:
-    """Whether tables of the index are, whether META or NOTES are, and whether of the former only those of references."""
-    if not c.whole:
     """Whether tables of the index are, whether META or NOTES are, and of the former only those of references."""
+    if not c.whole:
+        return True, True, False
     findings = Findings()
     check_tables(c, findings)
     about = [finding for finding in findings.found if finding.where in ("table META of 0", "table NOTES of 0")]
