@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from objref.cut import References
-from objref.errors import UnsupportedError
+from objref.errors import LostError, UnsupportedError
 from objref.findings import Finding
 from objref.names import format_objref
 
@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from objref.image import Image
     from objref.object import Reference
 
-__all__ = ["CLAIMED", "DANGLING", "MOST", "check_image"]
+__all__ = ["CLAIMED", "DANGLING", "GONE", "MOST", "check_image"]
 
 DANGLING = "dangling"
 """`what` of references to nothing."""
 CLAIMED = "claimed-twice"
 """`what` of ids that several objects have, as of the import's note. Judged by that, or by "claimed-twice SPACE"."""
+GONE = "lost"
+"""`what` of bytes that had not come back when the image was recovered."""
+INCOMPLETE = "take another copy of the dump, or dump again"
+SHOWN = 5
+"""Lost ranges that are told."""
 MOST = 100
 """Findings of one kind that are told one by one; further ones are counted."""
 LAYER = re.compile(r"^\d+/")
@@ -66,12 +71,21 @@ def _ticking(progress: Callable[[int], None] | None) -> Tick:
 
 
 def _all(image: Image, checks: Checks, tick: Tick) -> Iterator[Finding]:
-    yield from _noticed(image, checks)
-    yield from _claimed(image, checks, tick)
-    yield from _lost(image, checks, tick)
-    for look in checks.looks:
-        for found in look(image, tick):
-            yield _finding(found, checks)
+    several: list[Callable[[], Iterator[Finding]]] = [
+        lambda: _noticed(image, checks),
+        lambda: _claimed(image, checks, tick),
+        lambda: _lost(image, checks, tick),
+    ]
+    several += [lambda look=look: (_finding(found, checks) for found in look(image, tick)) for look in checks.looks]  # type: ignore[misc]
+    if image.lost_bytes:
+        where = ", ".join(f"{start}…{stop}" for start, stop in image.lost_ranges[:SHOWN])
+        text = f"{image.lost_bytes} bytes of the stream are lost ({where}): objects in them cannot be looked at"
+        yield Finding(GONE, "", text, (), (), 0, "error", "they cannot be restored: " + INCOMPLETE)
+    for some in several:
+        try:
+            yield from some()
+        except LostError as error:
+            yield Finding(GONE, "", f"a look was given up: {error}", (), (), 0, "error", "see above")
 
 
 def _finding(found: Found, checks: Checks) -> Finding:

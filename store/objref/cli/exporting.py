@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from objref.cli.destination import refuse_inputs
 from objref.cli.terminal import progress, safe, size
 from objref.errors import UsageError
+
+if TYPE_CHECKING:
+    from objref.container.output import Output
 
 HELP = """\
 Give the original back, byte for byte; its SHA-256 is checked on the way.
@@ -65,15 +71,20 @@ def run(args: argparse.Namespace) -> int:
     if args.seal and args.form != "native":
         raise UsageError("only a native stream has a seal: say --as native")
     refuse_inputs(args.output, args.image)
-    with open_image(args.image, access="pread") as image, progress("export", image.stream_length) as shown:
+    with (
+        open_image(args.image, access="pread") as image,
+        _sealed(args) as sealed,
+        progress("export", image.stream_length) as shown,
+    ):
         dest = sys.stdout.buffer if to_pipe else args.output
         lost = "fill" if args.partial else "refuse"
         done = export_image(
             image, dest, form=args.form, replace=args.force, devices=args.devices, lost=lost, progress=shown
         )
         missing = image.lost_bytes
-    if args.seal:
-        _write_seal(args.seal, done.seal, args.force)
+        if sealed is not None:
+            sealed.write(f"{done.seal}\n".encode())
+            sealed.commit()
     for note in () if args.quiet else done.notes:
         print(f"note: {safe(note)}", file=sys.stderr)
     if not to_pipe and not args.quiet:
@@ -88,9 +99,15 @@ def _as(lost: int) -> str:
     return f"zeros for {size(lost)} that are lost" if lost else "SHA-256 as imported"
 
 
-def _write_seal(path: str, seal: str, replace: bool) -> None:
+def _sealed(args: argparse.Namespace) -> AbstractContextManager[Output | None]:
+    """The file for the seal, made before the export, so that what is wrong with it costs nothing."""
     from objref.container.output import Output
 
-    with Output(path, replace=replace) as output:
-        output.write(f"{seal}\n".encode())
-        output.commit()
+    if not args.seal:
+        return nullcontext()
+    if args.seal == "-":
+        raise UsageError("--seal is a file: standard output is for the stream")
+    refuse_inputs(args.seal, args.image)
+    if os.path.realpath(args.seal) == os.path.realpath(args.output):
+        raise UsageError(f"{args.seal}: is what is exported to; name another file for the seal")
+    return Output(args.seal, replace=args.force)

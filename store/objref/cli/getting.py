@@ -71,6 +71,8 @@ def _places(found: Any, args: argparse.Namespace | Asked) -> list[tuple[int, int
 
 def _chunks(found: Any, args: argparse.Namespace | Asked) -> Iterator[bytes | memoryview]:
     if args.part is not None:
+        if args.range is not None:
+            raise UsageError("--part is all of one extent, --range is of the whole object: say one of them")
         parts = found.parts
         if not 0 <= args.part < len(parts):
             raise UsageError(f"{args.objref} has {count(len(parts), 'part')}, counted from 0")

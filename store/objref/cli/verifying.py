@@ -69,7 +69,10 @@ def _sound(report: Report) -> str:
     counts = f"{count(report.objects, 'object')}, {count(report.references, 'reference')}"
     if report.depth == "quick":
         return f"{counts}; contents were not read"
-    return f"{counts}, {count(report.blocks, 'block')}; SHA-256 of {size(report.stream_length)} as {_made(report)}"
+    told = f"{counts}, {count(report.blocks, 'block')}; SHA-256 of {size(report.stream_length)} as"
+    if report.lost:
+        return f"{told} recovered, {size(report.lost)} of it lost"
+    return f"{told} {_made(report)}"
 
 
 def _made(report: Report) -> str:

@@ -23,6 +23,7 @@ from objref.image import open_image
 from objref.limits import DEFAULT, Limits
 from objref.recovery.account import NO_REFERENCES, Account, Kept
 from objref.recovery.copying import NAMES, REFERENCES, Copied, copy_image
+from objref.recovery.joining import parts_of
 from objref.recovery.lost import Fate, Ranges
 from objref.recovery.mending import Mended, open_mended
 from objref.recovery.splitting import options_of, split_again
@@ -158,7 +159,10 @@ class _Recovery:
         try:
             done = split_again(c, fate, self._output, options, source, says, self._limits)
         except UnsupportedError as error:
-            raise UnsupportedError(f"{c.source.name}: its index is damaged and cannot be made again: {error}") from None
+            why = "its index is damaged and cannot be made again"
+            if not _begins_lost(c, fate):
+                raise UnsupportedError(f"{c.source.name}: {why}: {error}") from None
+            raise FormatError(f"{c.source.name}: {why}: the beginning of its stream is lost, too") from None
         before = {_cut_text(cut) for cut in meta.get("partial", []) if isinstance(cut, dict)}
         cuts = [text for cut in done.report.cuts if (text := _cut_text(cut._asdict())) not in before]
         sha256 = done.report.stream_sha256
@@ -200,6 +204,11 @@ class _Recovery:
             raise IntegrityError(f"{self._source.name}: what was recovered is not sound, so it is not kept: {text}")
         with open_image(self._output.descriptor, access="pread", limits=self._limits) as image:
             return [image.by_ordinal(ordinal).objref for ordinal in made.touched[:TOLD]]
+
+
+def _begins_lost(c: Checked, fate: Fate) -> bool:
+    """Whether the first bytes of the stream are."""
+    return next((part.lost for _, parts in parts_of(c, fate) for part in parts), True)
 
 
 def _only_what_is_known(c: Mended) -> None:

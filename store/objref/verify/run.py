@@ -43,6 +43,8 @@ class Report(NamedTuple):
     """Whether all of the stream is proven."""
     beside: str | None = None
     """The index beside a stream; None for a container."""
+    lost: int = 0
+    """Bytes of the stream that had not come back when the image was recovered. They are told of, so it may be sound."""
 
     @property
     def sound(self) -> bool:
@@ -157,4 +159,5 @@ def _report(name: str, depth: Depth, known: Bytes, image: Any, findings: Finding
         known.proof.groups,
         known.proof.whole,
         image.container.about().get("index", {}).get("name") if image is not None else None,
+        image.lost_bytes if image is not None else 0,
     )

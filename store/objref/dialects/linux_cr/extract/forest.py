@@ -117,12 +117,12 @@ class Forest:
     @property
     def kept(self) -> list[int]:
         """Ordinals of the tasks that are kept, in the order of the stream."""
-        return [self.tasks[k] for k in sorted(self._places)]
+        return [self.tasks[k] for k in sorted(self._places) if k < len(self.tasks)]
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is left out."""
-        return len(self._places) == len(self.tasks)
+        """Whether nothing is left out. A stream that is cut may name tasks that have not come."""
+        return self._places.issuperset(range(len(self.tasks)))
 
     # -- the TREE of the result ----------------------------------------------------------------------------
 
