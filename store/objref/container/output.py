@@ -79,6 +79,7 @@ class Output:
             self._owner = 0
             raise SourceError(f"{path}: cannot be created: {os.strerror(error.errno or 0)}") from None
         except ValueError as error:  # a zero byte
+            self._owner = 0
             raise UsageError(f"{str(path)!r} is no path: {error}") from None
         try:
             os.fchmod(self._fd, MODE)  # a umask may have taken even the owner's rights
