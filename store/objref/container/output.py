@@ -69,7 +69,7 @@ class Output:
         self._folder = folder
         short = os.fsdecode(os.fsencode(name)[:200])  # file systems count bytes
         self._partial = os.path.join(folder, f".{short}.{os.urandom(4).hex()}.partial")
-        self.position = self._sure = 0
+        self.position = self._sure = 0  # the latter: where what a thread writes begins
         self._thread: ThreadPoolExecutor | None = None
         self._behind: Future[None] | None = None
         self._fd, self._owner = -1, os.getpid()
@@ -106,7 +106,7 @@ class Output:
         self._settle()
         length = sum(map(len, parts))
         if length >= LARGE:
-            self._behind = self._threads().submit(_write_all, self._fd, parts)
+            self._behind = self._threads().submit(_write_early, self._fd, parts, self.position, length)
         else:
             try:
                 _write_all(self._fd, parts)
@@ -151,7 +151,8 @@ class Output:
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes written before: all of them, or as many as there are."""
-        self._settle()
+        if offset + length > self._sure:
+            self._settle()
         data = b""
         try:
             while len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
@@ -234,6 +235,17 @@ class Output:
             _quietly(os.close, self._fd)
         finally:
             _quietly(os.unlink, self._partial)
+
+
+def _write_early(fd: int, parts: Sequence[bytes | memoryview], start: int, length: int) -> None:
+    """Write, and have the disk begin at once what `commit` waits for. Linux does so when it is told that nobody needs
+    what is there, and keeps what it is about to write."""
+    _write_all(fd, parts)
+    if hasattr(os, "posix_fadvise"):
+        try:
+            os.posix_fadvise(fd, start, length, os.POSIX_FADV_DONTNEED)
+        except OSError:
+            pass
 
 
 def _write_all(fd: int, parts: Sequence[bytes | memoryview]) -> None:
