@@ -117,6 +117,16 @@ def test_a_file_a_pipe_and_a_slow_reader(tmp_path: Path) -> None:
     thread.join()
 
 
+def test_a_native_stream_in_pieces(tmp_path: Path) -> None:
+    """It is not cut into chunks: its frames are found however it comes."""
+    objref.import_image(SAMPLE, tmp_path / "image")
+    with objref.open(tmp_path / "image") as image:
+        image.export(tmp_path / "native", form="native")
+    expected = imported(tmp_path / "native", tmp_path / "file.objref")
+    for step in (999, 65_536, 100_003, 1 << 20):
+        assert imported(Slow((tmp_path / "native").read_bytes(), step), tmp_path / f"slow{step}.objref") == expected
+
+
 def test_twice_the_same(tmp_path: Path) -> None:
     for codec in ("zstd", "raw"):
         for name in ("a", "b"):
