@@ -16,8 +16,9 @@ from objref.container.output import Output
 from objref.container.writer import ContainerWriter, Options
 
 SMALL = {"writer.GROUP": 40_000, "piece_writer.PIECE_BUFFER": 8192, "piece_writer.BATCH": 8192,
-         "writer.READ_BACK_BLOCKS": 2, "piece_writer.IN_FLIGHT": 2}  # fmt: skip
-"""So that a few hundred KB make several groups and many pieces, and pages are read back from the file."""
+         "writer.READ_BACK_BLOCKS": 2, "piece_writer.IN_FLIGHT": 2, "output.LARGE": 8192}  # fmt: skip
+"""So that a few hundred KB make several groups and many pieces, written by a thread, and pages are read back from the
+file."""
 
 
 class Bytes(NamedTuple):

@@ -1,6 +1,6 @@
 """Building the native core with the wheel, where that can be done: hatchling calls it (see pyproject.toml).
 
-It is one C file, compiled by whatever `cc` is. Without a compiler or without Python's headers the wheel is of pure
+It is two C files, compiled by whatever `cc` is. Without a compiler or without Python's headers the wheel is of pure
 Python, as fast to install and slower in use. With it the wheel is for this machine, and for every Python that knows
 the stable ABI of 3.11. Why a hook, and not setuptools: there, what is optional still decides the name of the wheel, and
 needs a setup.py at the top.
@@ -21,6 +21,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NAME = "_fast.abi3.so"
+SOURCES = ("fast.c", "pages.c")
 FLAGS = ("-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall")
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "objref_index"
@@ -45,7 +46,7 @@ class BuildFast(BuildHookInterface[Any]):
     def _compiled(self, made: Path, *, must: bool) -> bool:
         compiler = shlex.split(os.environ.get("CC", "cc"))
         include = [f"-I{path}" for path in {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}]
-        command = [*compiler, *FLAGS, *include, str(HERE / "fast.c"), "-o", str(made)]
+        command = [*compiler, *FLAGS, *include, *(str(HERE / name) for name in SOURCES), "-o", str(made)]
         try:
             subprocess.run(command, check=True, capture_output=not must, timeout=120)
         except (OSError, subprocess.SubprocessError) as error:

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "pages.h"
+
 #if defined(__GNUC__)
 #define PREFETCH(address) __builtin_prefetch(address)
 #else
@@ -331,7 +333,7 @@ fast_exec(PyObject *module)
     PyObject *type = PyType_FromSpec(&spans_spec);
     int failed = type == NULL || PyModule_AddObjectRef(module, "Spans", type) < 0;
     Py_XDECREF(type);
-    return failed ? -1 : 0;
+    return failed ? -1 : add_pages(module);
 }
 
 static PyModuleDef_Slot fast_slots[] = {{Py_mod_exec, fast_exec}, {0, NULL}};
@@ -339,7 +341,7 @@ static PyModuleDef_Slot fast_slots[] = {{Py_mod_exec, fast_exec}, {0, NULL}};
 static struct PyModuleDef fast_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_fast",
-    .m_doc = "Lookups in checked tables.",
+    .m_doc = "Lookups in checked tables, and pages seen before.",
     .m_slots = fast_slots,
 };
 

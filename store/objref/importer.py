@@ -71,6 +71,7 @@ def import_image(
             on_skip=on_skip,
             on_cut=on_cut,
             known=_is_known,
+            framed=_is_native,
             expected=expected("native"),
             limits=limits,
         ) as stream,
@@ -86,8 +87,12 @@ def import_image(
     return report._replace(path=os.fspath(image))
 
 
+def _is_native(head: bytes) -> bool:
+    return head.startswith(MAGIC)
+
+
 def _is_known(head: bytes) -> bool:
-    return head.startswith(MAGIC) or is_known(head)
+    return _is_native(head) or is_known(head)
 
 
 def _check_found(name: str, report: Report) -> None:
@@ -175,7 +180,7 @@ class Collecting(Protocol):
 
 def _collector_of(head: bytes, writer: ContainerWriter, limits: Limits, columns: AnyColumns) -> Collecting:
     """What a source that starts like this is collected by."""
-    if head.startswith(MAGIC):
+    if _is_native(head):
         from objref.native.collecting import NativeCollector
 
         return NativeCollector(writer, limits, columns)

@@ -18,6 +18,7 @@ from writing import STEPS, Bytes, End, Pages, Step, write
 import objref
 from objref import Options
 from objref.errors import FormatError, UsageError
+from objref_index import core
 
 CODECS = [_Options(codec, 3, 1, 12, 13, log2) for codec in ("zstd", "raw") for log2 in (12, 13, 14)]
 CODECS += [
@@ -42,10 +43,23 @@ def cut(steps: list[Step], data: st.DataObject) -> list[Step]:
 
 
 @settings(max_examples=80, deadline=None)
-@given(STEPS, st.sampled_from(CODECS), st.data())
-def test_runs_cut_elsewhere(steps: list[Step], options: Options, data: st.DataObject) -> None:
+@given(STEPS, st.sampled_from(CODECS), st.sampled_from([0, 3, 1000]), st.data())
+def test_runs_cut_elsewhere(steps: list[Step], options: Options, cap: int, data: st.DataObject) -> None:
+    options = options._replace(seen_pages=cap)
     whole = [s._replace(length=s.length & ~1) if isinstance(s, Bytes) else s for s in steps]
     assert write(whole, options).data == write(cut(whole, data), options).data
+
+
+@pytest.mark.skipif(core.native() is None, reason="the native core was not built (no compiler), or is not wanted")
+@settings(max_examples=60, deadline=None)
+@given(STEPS, st.sampled_from(CODECS), st.integers(0, 9))
+def test_both_cores(steps: list[Step], options: Options, cap: int) -> None:
+    """Zero pages, repeats near and far, more pages than are remembered: the file does not tell who found them."""
+    options = options._replace(seen_pages=cap)
+    native = write(steps, options).data
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(core.VARIABLE, "0")
+        assert write(steps, options).data == native
 
 
 def test_pieces_do_not_depend_on_read_sizes() -> None:
@@ -101,6 +115,16 @@ def test_a_file_a_pipe_and_a_slow_reader(tmp_path: Path) -> None:
     with os.fdopen(reader, "rb") as pipe:
         assert imported(pipe, tmp_path / "pipe.objref") == expected
     thread.join()
+
+
+def test_a_native_stream_in_pieces(tmp_path: Path) -> None:
+    """It is not cut into chunks: its frames are found however it comes."""
+    objref.import_image(SAMPLE, tmp_path / "image")
+    with objref.open(tmp_path / "image") as image:
+        image.export(tmp_path / "native", form="native")
+    expected = imported(tmp_path / "native", tmp_path / "file.objref")
+    for step in (999, 65_536, 100_003, 1 << 20):
+        assert imported(Slow((tmp_path / "native").read_bytes(), step), tmp_path / f"slow{step}.objref") == expected
 
 
 def test_twice_the_same(tmp_path: Path) -> None:

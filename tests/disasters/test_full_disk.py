@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from samples import SAMPLE, folder_listing
 
 import objref
+from objref.container.output import LARGE, Output
 
 LIMITED = """
 import resource, signal, sys, objref
@@ -90,3 +92,23 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 def test_an_image_path_that_is_a_folder(tmp_path: Path) -> None:
     with pytest.raises(objref.UsageError, match="is a directory"):
         objref.import_image(SAMPLE, tmp_path)
+
+
+def test_a_disk_that_is_full_when_a_thread_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error comes with what is done next, whatever that is; and nothing is left."""
+
+    def full(fd: int, parts: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    then: list[Callable[[Output], object]] = [
+        lambda o: o.write(b"x"), lambda o: o.write_all([b"x"]), lambda o: o.read(3, 9), Output.commit, Output.source,
+    ]  # fmt: skip
+    monkeypatch.setattr(os, "writev", full)
+    for act in then:
+        with Output(tmp_path / "x") as output:
+            output.write(b"abc")
+            output.write_all([bytes(LARGE)])
+            assert output.position == 3 + LARGE
+            with pytest.raises(objref.SourceError, match=r"cannot write after 3 bytes: No space left on device"):
+                act(output)
+        assert folder_listing(tmp_path) == []

@@ -1,8 +1,9 @@
 """What an import reads: a directory, or a tar, compressed or not, as one stream of uncompressed tar bytes.
 
 The stream comes in chunks of exactly 1 MiB (the last may be shorter), however the pipe delivers: what is cut
-by chunks downstream is cut the same each time. A source is read once, front to back, and never sought in. The
-format is told by its first bytes, never by a suffix: Podman writes zstd under `.tar.gz`.
+by chunks downstream is cut the same each time. Only what has frames of its own, as the native stream, comes as it is
+delivered: of memory each copy costs as much as reading it. A source is read once, front to back, and never sought in.
+The format is told by its first bytes, never by a suffix: Podman writes zstd under `.tar.gz`.
 
 Memory: a chunk, the window of the decompressor (at most 128 MiB), and little else, whatever the input.
 """
@@ -36,6 +37,7 @@ OnCut = Callable[[str], None]
 """Told where compressed data ends too early; what was decoded up to there is the stream. May raise."""
 Known = Callable[[bytes], bool]
 
+LEAST = 1 << 16  # of pieces that are passed on as they come: a pipe may give single bytes
 READ = 1 << 18  # uncompressed bytes taken at a time: from pipes 1.7 times as fast as whole chunks
 
 
@@ -58,11 +60,11 @@ class Source:
         self.folders = folders
         self.kind: Kind = kind
         self.compression = compression
-        self._chunks = _chunks(pieces)
+        self._pieces = pieces
         self._close = close
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._chunks
+        return self._pieces
 
     def __enter__(self) -> Self:
         return self
@@ -85,6 +87,7 @@ def open_source(
     on_skip: OnSkip = refuse,
     on_cut: OnCut | None = None,
     known: Known = lambda head: False,
+    framed: Known = lambda head: False,
     expected: str = "a tar archive",
     limits: Limits = DEFAULT,
 ) -> Source:
@@ -92,28 +95,36 @@ def open_source(
 
     `root`, `on_skip`: see `directory_parents.image_roots` and `directory.read_directory`; without `on_skip`,
     what cannot be kept is an error. Without `on_cut` compressed data that ends too early is one, too. `expected`: what
-    may come, in words. Errors, here
+    may come, in words. `framed`: what is not cut into chunks. Errors, here
     and while iterating: SourceError if the system refuses or a file changes, TruncatedError and FormatError with
     the place in the compressed input, UnsupportedError, LimitError.
     """
     if not isinstance(source, str | bytes | os.PathLike):
-        return _open_stream(source, str(getattr(source, "name", "input")), lambda: None, known, expected, on_cut)
+        return _open_stream(
+            source, str(getattr(source, "name", "input")), lambda: None, known, framed, expected, on_cut
+        )
     if os.path.isdir(source):
         folder, names = image_roots(source, root, on_skip=on_skip, limits=limits)
-        pieces = read_directory(folder, only=names, on_skip=on_skip)
+        pieces = _chunks(read_directory(folder, only=names, on_skip=on_skip))
         read = [os.path.join(os.fsencode(folder), name) for name in names] or [os.fsencode(folder)]
         return Source(os.fsdecode(source), "directory", None, pieces, lambda: None, read)
     with naming(os.fsencode(source)):
         file = open(source, "rb", buffering=0)  # noqa: SIM115 - the Source closes it
     try:
-        return _open_stream(file, os.fsdecode(source), file.close, known, expected, on_cut)
+        return _open_stream(file, os.fsdecode(source), file.close, known, framed, expected, on_cut)
     except BaseException:
         file.close()
         raise
 
 
 def _open_stream(
-    file: Readable, name: str, close: Callable[[], None], known: Known, expected: str, on_cut: OnCut | None
+    file: Readable,
+    name: str,
+    close: Callable[[], None],
+    known: Known,
+    framed: Known,
+    expected: str,
+    on_cut: OnCut | None,
 ) -> Source:
     _widen_pipe(file)
     source = Input(file, name)
@@ -121,7 +132,8 @@ def _open_stream(
     if not head:
         raise TruncatedError(f"{name}: empty; expected {expected}, compressed or not")
     if kind := _kind(head, known):
-        return Source(name, kind, None, _plain(source), close)
+        cutting = _large if framed(head) else _chunks
+        return Source(name, kind, None, cutting(_plain(source)), close)
     compression = next((codec for codec in COMPRESSIONS if codec.starts(head)), None)
     if compression is None:
         _explain(head, name, expected)
@@ -130,7 +142,8 @@ def _open_stream(
     kind = _kind(head, known)
     if kind is None:
         _explain(head, f"{name} ({compression.name})", expected, cut)
-    return Source(name, kind, compression.name, _telling(pieces, cut, name, on_cut), close)
+    cutting = _large if framed(head) else _chunks
+    return Source(name, kind, compression.name, cutting(_telling(pieces, cut, name, on_cut)), close)
 
 
 def _to_cut(pieces: Iterator[bytes], cut: list[TruncatedError]) -> Iterator[bytes]:
@@ -193,6 +206,21 @@ def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 held, room = [], CHUNK
     if held:
         yield b"".join(held)
+
+
+def _large(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes; only small pieces are joined."""
+    held = bytearray()
+    for piece in pieces:
+        if not held and len(piece) >= LEAST:
+            yield piece
+            continue
+        held += piece
+        if len(held) >= LEAST:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
 
 
 def _peek_pieces(pieces: Iterator[bytes], size: int) -> tuple[Iterator[bytes], bytes]:

@@ -11,6 +11,7 @@ from objref.errors import SourceError, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future, ThreadPoolExecutor
     from types import TracebackType
     from typing import Any, Protocol
 else:
@@ -21,6 +22,8 @@ __all__ = ["Output", "Sink"]
 MODE = 0o600
 AT_ONCE = 1024
 """Buffers that the system takes in one call (IOV_MAX of Linux)."""
+LARGE = 1 << 20
+"""So many bytes are written by a thread, while what comes next is made."""
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 NO_FOLDER_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """Folders that may be written but not read, and file systems that only sync files."""
@@ -35,7 +38,7 @@ class Sink(Protocol):
         """Append."""
 
     def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
-        """Append all of these."""
+        """Append all of these, which must not change afterwards."""
 
     def align(self, unit: int) -> None:
         """Append zero bytes up to a multiple of `unit`."""
@@ -66,7 +69,9 @@ class Output:
         self._folder = folder
         short = os.fsdecode(os.fsencode(name)[:200])  # file systems count bytes
         self._partial = os.path.join(folder, f".{short}.{os.urandom(4).hex()}.partial")
-        self.position = 0
+        self.position = self._sure = 0  # the latter: where what a thread writes begins
+        self._thread: ThreadPoolExecutor | None = None
+        self._behind: Future[None] | None = None
         self._fd, self._owner = -1, os.getpid()
         try:
             self._fd = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
@@ -87,26 +92,44 @@ class Output:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append; a full disk is a SourceError."""
+        self._settle()
         view = memoryview(data).cast("B")
         try:
-            while view:
-                n = os.write(self._fd, view)
-                self.position += n
-                view = view[n:]
+            _write(self._fd, view)
         except OSError as error:
             raise self._failed("write", error) from None
+        self.position += len(view)
 
     def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
-        """Append all of these, without joining them: for large ones that would take as long as writing them."""
-        for start in range(0, len(parts), AT_ONCE):
-            some = parts[start : start + AT_ONCE]
+        """Append all of these, without joining them: for large ones that would take as long as writing them. Those are
+        written later than this returns; whatever else is done with the file waits for it and tells its errors."""
+        self._settle()
+        length = sum(map(len, parts))
+        if length >= LARGE:
+            self._behind = self._threads().submit(_write_early, self._fd, parts, self.position, length)
+        else:
             try:
-                done = os.writev(self._fd, some)
+                _write_all(self._fd, parts)
             except OSError as error:
                 raise self._failed("write", error) from None
-            self.position += done
-            if done < sum(map(len, some)):  # a disk that is nearly full, or a signal
-                self.write(b"".join(some)[done:])
+        self._sure, self.position = self.position, self.position + length
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._thread is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._thread = ThreadPoolExecutor(1, "objref-write")
+        return self._thread
+
+    def _settle(self) -> None:
+        """Wait for what a thread writes."""
+        behind, self._behind = self._behind, None
+        if behind is not None:
+            try:
+                behind.result()
+            except OSError as error:
+                self.position = self._sure
+                raise self._failed("write", error) from None
 
     @property
     def descriptor(self) -> str:
@@ -115,6 +138,7 @@ class Output:
 
     def resume(self, length: int) -> None:
         """Go on at `length`, behind what others wrote under the temporary name."""
+        self._settle()
         try:
             os.ftruncate(self._fd, length)
             self.position = os.lseek(self._fd, length, os.SEEK_SET)
@@ -127,6 +151,8 @@ class Output:
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes written before: all of them, or as many as there are."""
+        if offset + length > self._sure:
+            self._settle()
         data = b""
         try:
             while len(data) < length and (more := os.pread(self._fd, length - len(data), offset + len(data))):
@@ -137,10 +163,12 @@ class Output:
 
     def source(self) -> PreadSource:
         """What was written so far, to be read back like a file. To be closed."""
+        self._settle()
         return PreadSource(os.dup(self._fd), self.path)
 
     def commit(self) -> None:
         """Sync, then give the file its name: from here on it is there, and before it was not."""
+        self._settle()
         try:
             os.fsync(self._fd)
             if self._replace:
@@ -202,9 +230,35 @@ class Output:
         """After a commit there is nothing left to remove, and what was synced cannot be lost by closing."""
         self._owner = 0
         try:
+            if self._thread is not None:
+                self._thread.shutdown()
             _quietly(os.close, self._fd)
         finally:
             _quietly(os.unlink, self._partial)
+
+
+def _write_early(fd: int, parts: Sequence[bytes | memoryview], start: int, length: int) -> None:
+    """Write, and have the disk begin at once what `commit` waits for. Linux does so when it is told that nobody needs
+    what is there, and keeps what it is about to write."""
+    _write_all(fd, parts)
+    if hasattr(os, "posix_fadvise"):
+        try:
+            os.posix_fadvise(fd, start, length, os.POSIX_FADV_DONTNEED)
+        except OSError:
+            pass
+
+
+def _write_all(fd: int, parts: Sequence[bytes | memoryview]) -> None:
+    for start in range(0, len(parts), AT_ONCE):
+        some = parts[start : start + AT_ONCE]
+        done = os.writev(fd, some)
+        if done < sum(map(len, some)):  # a disk that is nearly full, or a signal
+            _write(fd, memoryview(b"".join(some))[done:])
+
+
+def _write(fd: int, view: memoryview) -> None:
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 def _quietly(act: Callable[[Any], None], what: int | str) -> None:
