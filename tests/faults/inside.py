@@ -132,7 +132,7 @@ def wrong(operation: Operation, before: State, after: State, now: State, fault: 
     for output in operation.outputs:
         if rest.get(output) not in (before.get(output), after.get(output)):
             yield f"{output}: neither the old nor the new"
-    if len(litter) > (end.code == -1 or end.family == REMOVE):
+    if len(litter) > len(operation.outputs) * (end.code == -1 or end.family == REMOVE):
         yield f"left behind: {litter}"
     if end.code != -1:
         yield from _wrong_end(operation, before, after, rest, fault, end, name)
