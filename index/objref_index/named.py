@@ -13,7 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 else:
-    from _collections import _tuplegetter  # by which those of `collections` read their fields, too
+    try:
+        from _collections import _tuplegetter  # by which those of `collections` read their fields, too
+    except ImportError:  # another Python than CPython
+
+        def _tuplegetter(i, text):
+            return property(lambda self: tuple.__getitem__(self, i), doc=text)
 
     class _Making(type):
         """Makes fields of a class's annotations, and defaults of what it assigns to them."""
