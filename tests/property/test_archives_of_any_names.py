@@ -110,10 +110,10 @@ def test_a_missing_name_among_very_many_is_told_soon(tmp_path: Path) -> None:
     found = [(f"m{i:05}", b"") for i in range(20_000)]
     objref.import_image(io.BytesIO(tar_of(found, tarfile.GNU_FORMAT)), tmp_path / "x.objref")
     with objref.open(tmp_path / "x.objref") as image:
-        begin = time.perf_counter()
+        begin = time.thread_time()
         for i in range(10):
             assert image.get(f"member:m1{i:03}7x") is None
-        assert time.perf_counter() - begin < 1
+        assert time.thread_time() - begin < 1
         with pytest.raises(objref.NotFoundError) as caught:
             image["member:m10007x"]
         assert "member:m10007" in caught.value.nearest
