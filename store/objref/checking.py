@@ -18,7 +18,7 @@ from objref.findings import Finding
 from objref.names import format_objref
 
 if TYPE_CHECKING:
-    from objref.dialects.checks import Checks, Found, Judgement, Tick
+    from objref.dialects.checks import Checks, Found, Judgement, Look, Tick
     from objref.image import Image
     from objref.object import Reference
 
@@ -71,21 +71,22 @@ def _ticking(progress: Callable[[int], None] | None) -> Tick:
 
 
 def _all(image: Image, checks: Checks, tick: Tick) -> Iterator[Finding]:
-    several: list[Callable[[], Iterator[Finding]]] = [
-        lambda: _noticed(image, checks),
-        lambda: _claimed(image, checks, tick),
-        lambda: _lost(image, checks, tick),
-    ]
-    several += [lambda look=look: (_finding(found, checks) for found in look(image, tick)) for look in checks.looks]  # type: ignore[misc]
+    several = [_noticed(image, checks), _claimed(image, checks, tick), _lost(image, checks, tick)]
+    several += [_looked(look, image, checks, tick) for look in checks.looks]
     if image.lost_bytes:
         where = ", ".join(f"{start}…{stop}" for start, stop in image.lost_ranges[:SHOWN])
         text = f"{image.lost_bytes} bytes of the stream are lost ({where}): objects in them cannot be looked at"
         yield Finding(GONE, "", text, (), (), 0, "error", "they cannot be restored: " + INCOMPLETE)
     for some in several:
         try:
-            yield from some()
+            yield from some
         except LostError as error:
             yield Finding(GONE, "", f"a look was given up: {error}", (), (), 0, "error", "see above")
+
+
+def _looked(look: Look, image: Image, checks: Checks, tick: Tick) -> Iterator[Finding]:
+    for found in look(image, tick):
+        yield _finding(found, checks)
 
 
 def _finding(found: Found, checks: Checks) -> Finding:

@@ -13,7 +13,7 @@ from objref_index import FORM_BYTES
 from objref_index.build import Index
 from objref_index.large import AnyColumns, Stored
 
-__all__ = ["build_index", "claims_of", "write_end", "written_by"]
+__all__ = ["build_index", "canonical_json", "claims_of", "write_end", "written_by"]
 
 SEPARATORS = (",", ":")
 
@@ -81,9 +81,9 @@ def _tables(index: Index, meta: dict[str, Any], notes: Sequence[Note]) -> list[T
         if len(data)
     ]
     tables += [TableData(name, 0, _view(data)) for name, data in index.tables.items() if len(data)]
-    tables.append(TableData("META", 0, _json(meta)))
+    tables.append(TableData("META", 0, canonical_json(meta)))
     if notes:
-        tables.append(TableData("NOTES", 0, b"\n".join(_json(note._asdict()) for note in notes)))
+        tables.append(TableData("NOTES", 0, b"\n".join(canonical_json(note._asdict()) for note in notes)))
     return tables
 
 
@@ -95,6 +95,6 @@ def _view(table: Any) -> memoryview | Stored:
     return memoryview(little).cast("B")
 
 
-def _json(value: Any) -> bytes:
+def canonical_json(value: Any) -> bytes:
     """Canonical JSON. Names of an image may hold bytes that are not UTF-8: they stay escaped."""
     return json.dumps(value, separators=SEPARATORS, sort_keys=True).encode("ascii")

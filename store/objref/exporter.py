@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from objref.archive.extract import Devices
     from objref.image import Image
 
-__all__ = ["FORMS", "Exported", "export_image"]
+__all__ = ["FORMS", "Exported", "export_image", "joined"]
 
 FORMS = ("auto", "directory", "tar", "native")
 DEVICES = ("refuse", "create")
@@ -126,13 +126,13 @@ def _native(
     if isinstance(dest, str | os.PathLike):
         if os.path.isdir(dest):
             raise UsageError(f"{os.fsdecode(dest)}: is a directory; name the file to make")
-        done = _to_file(_joined(stream), dest, replace)
+        done = _to_file(joined(stream), dest, replace)
     else:
-        done = _to_pipe(_joined(stream), dest)
+        done = _to_pipe(joined(stream), dest)
     return done._replace(form="native", seal=writer.seal.hex())
 
 
-def _joined(pieces: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+def joined(pieces: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     """The same bytes in fewer pieces: a call of the system for each header would be most of the time."""
     held: list[bytes | memoryview] = []
     size = 0

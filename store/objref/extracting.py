@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from objref.dialects.plan import FAIL, Cut, File, Plan, Request, Scope
 from objref.errors import CutError, FormatError, SourceError, UsageError
+from objref.exporter import joined
 
 if TYPE_CHECKING:
     from objref.image import Image
@@ -21,7 +22,6 @@ __all__ = ["FORMS", "Extracted", "check_cuts", "extract_image", "form_of", "plan
 FORMS = ("auto", "directory", "tar", "stream", "objref")
 MODE, FOLDER_MODE = 0o600, 0o700
 """Memory holds secrets."""
-JOIN = 1 << 18
 Chunk = bytes | memoryview
 
 
@@ -166,30 +166,17 @@ def _tar(plan: Plan) -> Iterator[Chunk]:
     yield END_OF_ARCHIVE
 
 
-def _joined(plan: Plan) -> Iterator[bytes]:
-    """The stream in pieces of about JOIN: blocks of an image are small, and every piece costs a call or two."""
-    held: list[Chunk] = []
-    size = 0
-    for chunk in _stream(plan):
-        held.append(chunk)
-        size += len(chunk)
-        if size >= JOIN:
-            yield b"".join(held)
-            held, size = [], 0
-    yield b"".join(held)
-
-
 def _to_directory(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
     from objref.archive.extract import extract
 
-    extract(_joined(plan), dest, owners="ignore")
+    extract((bytes(chunk) for chunk in joined(_stream(plan))), dest, owners="ignore")
 
 
 def _to_file(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
     from objref.container.output import Output
 
     with Output(dest, replace=replace) as output:
-        for chunk in _joined(plan):
+        for chunk in joined(_stream(plan)):
             output.write(chunk)
         output.commit()
 
@@ -197,7 +184,7 @@ def _to_file(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
 def _to_objref(plan: Plan, dest: str | os.PathLike[str], replace: bool) -> None:
     from objref.importer import import_image
 
-    import_image(_Pipe(_joined(plan)), dest, replace=replace)  # type: ignore[arg-type]  # all that it asks is read
+    import_image(_Pipe(joined(_stream(plan))), dest, replace=replace)  # type: ignore[arg-type]  # all that it asks is read
 
 
 WRITERS = {"directory": _to_directory, "tar": _to_file, "stream": _to_file, "objref": _to_objref}
@@ -205,7 +192,7 @@ WRITERS = {"directory": _to_directory, "tar": _to_file, "stream": _to_file, "obj
 
 def _to_pipe(plan: Plan, dest: BinaryIO, form: str) -> Extracted:
     try:
-        for chunk in _joined(plan):
+        for chunk in joined(_stream(plan)):
             dest.write(chunk)
         dest.flush()
     except BrokenPipeError:

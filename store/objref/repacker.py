@@ -6,7 +6,6 @@ of the strand begins. All of it is read back from the file that was made, before
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from objref.container.output import Output
 from objref.container.page_dictionary import choose_dictionary
 from objref.container.reader import Container
 from objref.container.writer import ContainerWriter, TableData
+from objref.ending import canonical_json
 from objref.errors import FormatError, IntegrityError, LostError, UnsupportedError, UsageError
 from objref.image import Image, open_image
 from objref.limits import DEFAULT, Limits
@@ -29,7 +29,6 @@ Words = Any
 NAMES = {number: name for name, number in f.TABLE_IDS.items()}
 MOVED = ("objects", "extents", "META")
 """Tables that are not carried over as they are: addresses change, and META says how it is stored."""
-SEPARATORS = (",", ":")
 PROGRESS = 1 << 20
 
 
@@ -197,8 +196,7 @@ class _Repack:
             words[at] = self._moved(words[at])
             if len(words):
                 yield TableData(name, 0, words.tobytes())
-        meta = json.dumps(self._meta(), separators=SEPARATORS, sort_keys=True)
-        yield TableData("META", 0, meta.encode("ascii"))
+        yield TableData("META", 0, canonical_json(self._meta()))
 
     def _moved(self, where: Words) -> Words:
         """New section and address of each."""

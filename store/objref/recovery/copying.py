@@ -3,7 +3,6 @@ references, and of its bytes what is good."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from objref.container import format as f
 from objref.container.checking.opened import Checked
 from objref.container.writer import ContainerWriter, TableData
+from objref.ending import canonical_json
 from objref.recovery.joining import Group, Part, parts_of
 from objref.recovery.lost import Fate, Ranges
 from objref.recovery.places import Moves, Tables
@@ -23,7 +23,6 @@ MADE = ("objects", "extents", "META")
 """Tables that are not carried over as they are."""
 REFERENCES = ("reference ends", "targets", "roles", "referrer ends", "sources", "source roles", "dangling")
 """Tables that tell of nothing but references."""
-SEPARATORS = (",", ":")
 Meta = Callable[["Copied"], dict[str, Any]]
 
 
@@ -120,4 +119,4 @@ def _tables(c: Checked, made: Tables, meta: dict[str, Any], left_out: tuple[str,
         if NAMES[entry.what] not in left_out
     ]
     found += [TableData(n, 0, data) for n, data in (("objects", made.objects()), ("extents", made.extents())) if data]
-    return [*found, TableData("META", 0, json.dumps(meta, separators=SEPARATORS, sort_keys=True).encode("ascii"))]
+    return [*found, TableData("META", 0, canonical_json(meta))]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from objref.container.format import SPACE_ALIAS, SPACE_RUN
 from objref.findings import Findings
 from objref.verify.entries import check_entries
 from objref.verify.sums import PairSums, RunSums
@@ -14,8 +15,6 @@ from objref_index.arrays import PART, Ints, parts, window
 from objref_index.tree.keys import TreeKeys
 
 __all__ = ["check_space"]
-
-ALIAS, RUN, CONTIGUOUS = 4, 1, 2
 
 
 class _Space(NamedTuple):
@@ -42,7 +41,7 @@ def check_space(image: Any, entry: Any, findings: Findings, kinds_of: RunSums) -
             _check_names(container, space)
         elif isinstance(keys, TreeKeys):
             check_entries(image, entry, keys, columns, findings)
-        elif not entry.flags & RUN and "keys" in columns:  # a space without keys needs no table of them
+        elif not entry.flags & SPACE_RUN and "keys" in columns:  # a space without keys needs no table of them
             _check_numbers(space)
         _check_order(space)
         _check_ordinals(space, objects, kinds_of)
@@ -160,7 +159,7 @@ def _check_ordinals(space: _Space, objects: int, kinds_of: RunSums) -> None:
     if ordinals is None:
         if entry.first + entry.keys > objects:
             space.say(f"objects {entry.first}…{entry.first + entry.keys} of {objects}")
-        elif not entry.flags & ALIAS:
+        elif not entry.flags & SPACE_ALIAS:
             kinds_of.take_run(entry.first, entry.first + entry.keys, entry.kind)
         return
     for start, stop in parts(entry.keys):
@@ -169,5 +168,5 @@ def _check_ordinals(space: _Space, objects: int, kinds_of: RunSums) -> None:
             space.say(f"ordinals around {start} do not ascend below {objects}")
             return
         last = int(part[-1])
-        if not entry.flags & ALIAS:
+        if not entry.flags & SPACE_ALIAS:
             kinds_of.take(part, np.full(len(part), entry.kind))

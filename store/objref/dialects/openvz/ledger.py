@@ -108,11 +108,6 @@ class Ledger:
         for kind, (keys, numbers) in sorted(self._keys.items()):
             yield Alias(kind, 0, keys, array("I", (self._ordinals[i] for i in numbers)))
 
-    def is_a(self, position: int, kind: int) -> bool:
-        """Whether an object of that kind starts there."""
-        i = bisect_left(self._starts, position)
-        return i < len(self._starts) and self._starts[i] == position and self._kinds[i] == kind
-
     def ordinal_at(self, position: int) -> int:
         """Ordinal of the object that starts there."""
         return self._ordinals[bisect_left(self._starts, position)]
